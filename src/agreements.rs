@@ -1,0 +1,3 @@
+//! Agreements: who may use which fields for which items.
+//!
+//! Floor 3.

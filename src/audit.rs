@@ -1,0 +1,3 @@
+//! The audit log and its receipts.
+//!
+//! Floor 2.

@@ -1,0 +1,239 @@
+//! The catalogue: what exists. Nodes, departments, datasets with their fields, service items with their materials.
+//!
+//! Floor 1: may use `identifiers` and `problem`. Declared in `catalogs/**/*.yaml`, loaded and checked as a whole; a value
+//! of type [`Catalog`] holds together (every name it mentions is declared in it). `load` reads and checks, `value` is
+//! how one cell of a register is typed.
+
+mod load;
+mod value;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::NaiveDate;
+
+pub use load::{CatalogError, Complaint, json_schema, load};
+pub use value::{FieldKind, Value, ValueError};
+
+use crate::identifiers::{CreditCode, DatasetId, DepartmentId, DivisionCode, FieldName, ItemCode, MaterialId, NodeId};
+
+/// Everything that is declared, and consistent.
+#[derive(Debug)]
+pub struct Catalog {
+    pub nodes: BTreeMap<NodeId, Node>,
+    pub departments: BTreeMap<DepartmentId, Department>,
+    pub datasets: BTreeMap<DatasetId, Arc<Dataset>>,
+    pub items: BTreeMap<ItemCode, Arc<Item>>,
+    /// GB/T 2260 codes known here, with their names; abolished ones too, because they live on people's cards.
+    pub divisions: BTreeMap<DivisionCode, Division>,
+}
+
+/// A Chinese name with its English one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bilingual {
+    pub zh: String,
+    pub en: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub id: NodeId,
+    pub name: Bilingual,
+    pub division: DivisionCode,
+    /// The node above it, if any.
+    pub parent: Option<NodeId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Department {
+    pub id: DepartmentId,
+    pub name: Bilingual,
+    pub credit_code: CreditCode,
+    pub division: DivisionCode,
+    pub node: NodeId,
+}
+
+#[derive(Clone, Debug)]
+pub struct Division {
+    pub code: DivisionCode,
+    pub name: String,
+    /// No longer in GB/T 2260, still on cards issued before.
+    pub abolished: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    pub id: DatasetId,
+    /// Resource code of the guideline, such as `101001/000001`.
+    pub code: String,
+    pub name: Bilingual,
+    pub summary: Bilingual,
+    pub provider: DepartmentId,
+    pub sharing: Sharing,
+    pub update_cycle: UpdateCycle,
+    pub sensitivity: Sensitivity,
+    /// The look-up key; unique within a version.
+    pub key: FieldName,
+    /// Further fields one may look up by; several records may share a value.
+    pub secondary_keys: Vec<FieldName>,
+    /// The field that tells whether a record is in its ordinary state, where the register has one.
+    pub status: Option<Status>,
+    /// Share of bad rows, 0 to 1, above which nothing is published.
+    pub reject_share_max: f64,
+    pub fields: Vec<Field>,
+}
+
+impl Dataset {
+    /// The field of that name, with its position.
+    pub fn field(&self, name: &str) -> Option<(usize, &Field)> {
+        self.fields.iter().enumerate().find(|(_, field)| field.name.as_str() == name)
+    }
+
+    /// May a subject be named by this field?
+    pub fn is_key(&self, name: &FieldName) -> bool {
+        *name == self.key || self.secondary_keys.contains(name)
+    }
+}
+
+/// How a record says that it is dead, cancelled or locked.
+#[derive(Clone, Debug)]
+pub struct Status {
+    pub field: FieldName,
+    /// The codes under which a record answers like any other.
+    pub ordinary: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Sharing {
+    pub attribute: SharingAttribute,
+    /// The conditions (conditional) or the legal ground (not shared).
+    pub ground: Option<String>,
+}
+
+/// Regulation on Government Data Sharing (State Council decree 809), article 15.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharingAttribute {
+    Unconditional,
+    Conditional,
+    NotShared,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateCycle {
+    RealTime,
+    Daily,
+    Weekly,
+    Monthly,
+    Quarterly,
+    HalfYearly,
+    Yearly,
+    Irregular,
+}
+
+/// Data classification, level 1 (public) to 4 (most sensitive).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sensitivity(u8);
+
+impl Sensitivity {
+    pub fn new(level: u8) -> Option<Self> {
+        (1..=4).contains(&level).then_some(Self(level))
+    }
+
+    pub fn level(self) -> u8 {
+        self.0
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub name: FieldName,
+    pub title: Bilingual,
+    /// The data element's pinyin initials, such as `XM` or `GMSFHM`.
+    pub element: String,
+    pub kind: FieldKind,
+    pub comparator: Comparator,
+    pub sensitivity: Sensitivity,
+    pub disclosure: Disclosure,
+    pub mask: MaskStyle,
+    /// Must every record carry it?
+    pub required: bool,
+}
+
+/// How a claim is held against the register's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparator {
+    /// Character by character.
+    Exact,
+    /// As a clerk reads a name: full-width forms, spaces, middle dots and Latin case do not matter.
+    Name,
+    /// A calendar day in any common notation.
+    Date,
+    /// An identifier or code: case and full-width forms do not matter.
+    Code,
+    /// A whole number.
+    Number,
+}
+
+/// The most that may ever leave of a field, whatever policy and agreement say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disclosure {
+    Plain,
+    Masked,
+    /// Claims may be compared with it; its value never leaves.
+    CompareOnly,
+    Never,
+}
+
+/// Customary ways to mask a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaskStyle {
+    /// `张*`, `张*三`; first character of a long name.
+    Name,
+    /// First 6 and last 4 of a resident ID.
+    ResidentId,
+    /// `138****1234`.
+    Phone,
+    /// Down to the county or district.
+    Address,
+    /// Head and tail of a licence number.
+    LicenceNumber,
+    /// Everything.
+    Whole,
+}
+
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The 31-character implementation code (GB/T 39554.1).
+    pub code: ItemCode,
+    pub name: Bilingual,
+    /// The department that carries the item out; only its clients may call for its sake.
+    pub department: DepartmentId,
+    pub valid_from: NaiveDate,
+    pub valid_until: Option<NaiveDate>,
+    pub materials: Vec<Material>,
+}
+
+impl Item {
+    pub fn is_in_force_on(&self, day: NaiveDate) -> bool {
+        self.valid_from <= day && self.valid_until.is_none_or(|last| day <= last)
+    }
+
+    /// The fields of `dataset` that this item needs: the union over its materials.
+    pub fn needed_fields(&self, dataset: &DatasetId) -> impl Iterator<Item = &FieldName> {
+        self.materials.iter().flat_map(|material| &material.stand_ins).filter(move |s| s.dataset == *dataset).flat_map(|s| &s.fields)
+    }
+}
+
+/// A document an applicant would otherwise bring, and what can stand in for it.
+#[derive(Clone, Debug)]
+pub struct Material {
+    pub id: MaterialId,
+    pub name: Bilingual,
+    pub stand_ins: Vec<StandIn>,
+}
+
+/// Fields of one dataset which together replace a material.
+#[derive(Clone, Debug)]
+pub struct StandIn {
+    pub dataset: DatasetId,
+    pub fields: Vec<FieldName>,
+}

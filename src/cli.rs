@@ -1,0 +1,3 @@
+//! Command line: one file per command. Translates, never decides.
+//!
+//! Floor 5.

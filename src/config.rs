@@ -1,0 +1,3 @@
+//! How the node runs: raw settings, checked settings, limits.
+//!
+//! Floor 1.

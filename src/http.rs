@@ -1,0 +1,3 @@
+//! HTTP: router, extractors, problem+json, OpenAPI. Translates, never decides.
+//!
+//! Floor 5.

@@ -1,0 +1,177 @@
+//! The names that the node and its catalogue give out: slugs, field names, call ids, version numbers.
+//!
+//! Newtypes, so that two arguments of the same shape cannot be swapped.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use super::IdentifierError;
+
+/// Longest slug, field name or case number accepted, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+macro_rules! name_type {
+    ($(#[$doc:meta])+ $name:ident, $kind:literal, $check:path) => {
+        $(#[$doc])+
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdentifierError;
+            fn from_str(text: &str) -> Result<Self, IdentifierError> {
+                $check($kind, text)?;
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name_type!(
+    /// A node, such as `guangdong` or `shenzhen`: a slug.
+    NodeId, "node", slug
+);
+name_type!(
+    /// A department, such as `gd-public-security`: a slug. Its credit code stands in the catalogue.
+    DepartmentId, "department", slug
+);
+name_type!(
+    /// A dataset, such as `natural-person`: a slug.
+    DatasetId, "dataset", slug
+);
+name_type!(
+    /// A registered system of a department, such as `gz-hukou-window`: a slug.
+    ClientId, "client", slug
+);
+name_type!(
+    /// An agreement, such as `agr-0001`: a slug.
+    AgreementId, "agreement", slug
+);
+name_type!(
+    /// A material that an applicant would otherwise bring, such as `identity-card`: a slug.
+    MaterialId, "material", slug
+);
+name_type!(
+    /// A field of a dataset, such as `resident_id`: a lower-case letter, then letters, digits and `_`.
+    FieldName, "field", snake
+);
+name_type!(
+    /// The caller's own number for the case at hand: 1 to 64 visible ASCII characters.
+    CaseNo, "case", visible
+);
+
+fn bounded(kind: &'static str, text: &str) -> Result<(), IdentifierError> {
+    if text.is_empty() || text.len() > NAME_BYTES_MAX {
+        return Err(IdentifierError::new(kind, format!("a {kind} has 1 to {NAME_BYTES_MAX} characters")));
+    }
+    Ok(())
+}
+
+fn slug(kind: &'static str, text: &str) -> Result<(), IdentifierError> {
+    bounded(kind, text)?;
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    if !text.bytes().all(inner) || text.starts_with('-') || text.ends_with('-') {
+        return Err(IdentifierError::new(kind, format!("a {kind} has lower-case letters, digits and inner hyphens only")));
+    }
+    Ok(())
+}
+
+fn snake(kind: &'static str, text: &str) -> Result<(), IdentifierError> {
+    bounded(kind, text)?;
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.bytes().all(inner) {
+        return Err(IdentifierError::new(kind, format!("a {kind} is a lower-case letter, then letters, digits and `_`")));
+    }
+    Ok(())
+}
+
+fn visible(kind: &'static str, text: &str) -> Result<(), IdentifierError> {
+    bounded(kind, text)?;
+    if !text.bytes().all(|c| c.is_ascii_graphic()) {
+        return Err(IdentifierError::new(kind, format!("a {kind} has visible ASCII characters only")));
+    }
+    Ok(())
+}
+
+/// One call, for ever: a UUID of version 7, so that ids sort by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallId(Uuid);
+
+impl CallId {
+    pub fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    pub fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl FromStr for CallId {
+    type Err = IdentifierError;
+    fn from_str(text: &str) -> Result<Self, IdentifierError> {
+        Uuid::parse_str(text).map(Self).map_err(|_| IdentifierError::new("call", "a call id is a UUID"))
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A published version of a dataset: its Delta table version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VersionNo(pub u64);
+
+impl fmt::Display for VersionNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

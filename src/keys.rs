@@ -1,0 +1,3 @@
+//! The signing keys of a node, and the public key sets of others.
+//!
+//! Floor 1.

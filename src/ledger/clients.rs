@@ -1,0 +1,1 @@
+//! Registered clients: systems of a department, each with its own public keys.

@@ -1,0 +1,3 @@
+//! `shuqiao`: parse the command, run it, exit with its code.
+
+fn main() {}

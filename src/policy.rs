@@ -1,0 +1,3 @@
+//! Policy: Cedar schema, question, decision, obligations. Pure.
+//!
+//! Floor 2.

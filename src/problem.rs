@@ -1,0 +1,152 @@
+//! Error codes: the one vocabulary of what can go wrong, shared by HTTP, the command line and (later) peers.
+//!
+//! Floor 0: uses nothing of ours. No HTTP in it: `http::problem` maps a [`Code`] to a status, the command line to an
+//! exit status. Every code is documented here; `docs/errors.md` is generated from this list and a test holds them equal.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($( $(#[doc = $doc:literal])+ $variant:ident = $text:literal ),+ $(,)?) => {
+        /// A stable name for one way in which a request can fail. Never reused, never renamed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $( $(#[doc = $doc])+ $variant ),+ }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &'static [Code] = &[ $( Code::$variant ),+ ];
+
+            /// The code as it stands in `code` of a problem body and in the log.
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Code::$variant => $text ),+ }
+            }
+
+            /// What the code means, as printed in `docs/errors.md`.
+            pub const fn meaning(self) -> &'static str {
+                match self { $( Code::$variant => concat!($( $doc ),+) ),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON, or not of the documented shape.
+    MalformedBody = "malformed_body",
+    /// A value is of the right shape but fails its check: a check digit, a date, a code, an operator.
+    InvalidValue = "invalid_value",
+    /// The content type is not the one documented.
+    UnsupportedMediaType = "unsupported_media_type",
+    /// The body is larger than the node accepts.
+    BodyTooLarge = "body_too_large",
+    /// The dataset is not in this node's catalogue.
+    UnknownDataset = "unknown_dataset",
+    /// The service item is not in this node's catalogue.
+    UnknownItem = "unknown_item",
+    /// The dataset has no such field, or the field cannot be used in that way.
+    UnknownField = "unknown_field",
+    /// No bearer token was sent.
+    TokenMissing = "token_missing",
+    /// The bearer token was refused: signature, issuer, audience, type, time or client.
+    TokenInvalid = "token_invalid",
+    /// The client assertion was refused.
+    ClientRejected = "client_rejected",
+    /// The token request is not of the documented form.
+    TokenRequestInvalid = "token_request_invalid",
+    /// Policy says no; `policies` names the policies that decided.
+    Denied = "denied",
+    /// The client calls faster than its agreement allows.
+    RateLimited = "rate_limited",
+    /// The agreement's quota for the day is used up.
+    QuotaExceeded = "quota_exceeded",
+    /// No such path.
+    NoSuchPath = "no_such_path",
+    /// The path exists, the method does not.
+    MethodNotAllowed = "method_not_allowed",
+    /// The request took longer to arrive than the node waits.
+    RequestTimeout = "request_timeout",
+    /// The node has more calls under way than it can finish in time.
+    Overloaded = "overloaded",
+    /// The audit log could not be made durable, so no answer may leave.
+    AuditUnavailable = "audit_unavailable",
+    /// A start-up probe has not passed, or the node is shutting down.
+    NotReady = "not_ready",
+    /// The catalogue does not hold together.
+    CatalogInvalid = "catalog_invalid",
+    /// The configuration does not hold together.
+    ConfigInvalid = "config_invalid",
+    /// The policy set does not hold together.
+    PolicyInvalid = "policy_invalid",
+    /// A publication was refused: too many bad rows, or a shape that is not the catalogue's.
+    PublicationRefused = "publication_refused",
+    /// Stored data could not be read or written.
+    StorageFailed = "storage_failed",
+    /// The audit log is damaged in a way that a torn write does not explain.
+    LogDamaged = "log_damaged",
+    /// A receipt does not verify.
+    ReceiptInvalid = "receipt_invalid",
+    /// A fault of the node itself; the call id finds it in the log.
+    Internal = "internal",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a caller is told when something was refused or failed (promise 7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub code: Code,
+    /// One line, lower case, the caller's own input in backticks, never a register value.
+    pub detail: String,
+    /// JSON pointer of the offending field, such as `/subject/resident_id`.
+    pub field: Option<String>,
+    /// What the caller can do about it, as a sentence of its own.
+    pub remedy: Option<String>,
+    /// The policies that decided, where policy refused.
+    pub policies: Vec<String>,
+    /// Seconds until another try makes sense.
+    pub retry_after: Option<u64>,
+}
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), field: None, remedy: None, policies: Vec::new(), retry_after: None }
+    }
+
+    /// Name the offending field by JSON pointer.
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.field = Some(pointer.into());
+        self
+    }
+
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    pub fn policies(mut self, policies: Vec<String>) -> Self {
+        self.policies = policies;
+        self
+    }
+
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)?;
+        if let Some(field) = &self.field {
+            write!(f, " (at {field})")?;
+        }
+        match &self.remedy {
+            Some(remedy) => write!(f, ". {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}

@@ -1,0 +1,3 @@
+//! Synthetic registers: deterministic, plausible, of any size.
+//!
+//! Floor 3.

@@ -1,0 +1,3 @@
+//! Bytes: memory maps, atomic files, object stores by URL.
+//!
+//! Floor 1.

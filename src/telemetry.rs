@@ -1,0 +1,3 @@
+//! Logs and metrics: set up once, by `main`.
+//!
+//! Floor 5.

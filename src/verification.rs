@@ -1,0 +1,3 @@
+//! Claims held against register values. Pure.
+//!
+//! Floor 2.
