@@ -142,7 +142,7 @@ impl Engine {
                 current: Arc::new(ArcSwapOption::empty()),
             };
             session.register_table(
-                datafusion::sql::TableReference::bare(id.as_str()),
+                datafusion::common::TableReference::bare(id.as_str()),
                 Arc::new(provider::RegisterTable::new(dataset, Arc::clone(&entry.current))),
             )?;
             live.insert(id.clone(), entry);

@@ -207,7 +207,7 @@ fn properties(dataset: &Dataset, key_column: usize) -> WriterProperties {
         let column = ColumnPath::from(name.as_str());
         builder = builder
             .set_column_bloom_filter_enabled(column.clone(), true)
-            .set_column_bloom_filter_ndv(column, GROUP_ROWS as u64);
+            .set_column_bloom_filter_max_ndv(column, GROUP_ROWS as u64);
     }
     builder.build()
 }
