@@ -25,7 +25,8 @@ pub struct Client {
     pub keys: ClientKeys,
     pub status: ClientStatus,
     pub registered_at: DateTime<Utc>,
-    /// Tokens issued before this second are void: it moves when the client is suspended or its keys are replaced.
+    /// Tokens issued before this second are void. It starts at 1970 and moves when the client is suspended or its keys
+    /// are replaced.
     pub tokens_from: DateTime<Utc>,
 }
 
@@ -152,9 +153,15 @@ impl Ledger {
         if chars == 0 || chars > NAME_CHARS_MAX || name.chars().any(char::is_control) {
             return Err(LedgerError::ClientName { chars_max: NAME_CHARS_MAX });
         }
-        let now = whole_second(now);
-        let client =
-            Client { id, department, name, keys, status: ClientStatus::Active, registered_at: now, tokens_from: now };
+        let client = Client {
+            id,
+            department,
+            name,
+            keys,
+            status: ClientStatus::Active,
+            registered_at: whole_second(now),
+            tokens_from: DateTime::UNIX_EPOCH,
+        };
         let inserted = sqlx::query(
             "INSERT INTO clients (id, department, name, jwks, status, registered_at, tokens_from) \
              VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
