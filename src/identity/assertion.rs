@@ -8,7 +8,6 @@ use super::{
     compact::Compact,
     directory::{Entry, Snapshot},
     error::shown,
-    rules::ASSERTION_LIFE_MAX,
 };
 use crate::{
     identifiers::ClientId,
@@ -64,8 +63,8 @@ pub(super) fn examine<'a>(
     }
     claims.expect_audience(&[&rules.token_endpoint, &rules.issuer])?;
     let expires = claims.expect_unexpired(now, rules.skew)?;
-    if expires > now + ASSERTION_LIFE_MAX + rules.skew {
-        return Err(Refusal::TooFarAhead { at: expires });
+    if expires > now + rules.assertion_life_max + rules.skew {
+        return Err(Refusal::TooFarAhead { at: expires, seconds_max: rules.assertion_life_max.num_seconds() });
     }
     claims.expect_begun(now, rules.skew)?;
     Ok(Proof { entry, jti: claims.id()?.to_owned(), spent_until: expires + rules.skew })

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     jwks::Algorithm,
-    rules::{ASSERTION_LIFE_MAX, JTI_CHARS_MAX, TOKEN_BYTES_MAX},
+    rules::{JTI_CHARS_MAX, TOKEN_BYTES_MAX},
 };
 use crate::{
     identifiers::{ClientId, DepartmentId},
@@ -32,8 +32,6 @@ pub enum IdentityError {
         "client assertion type `{found}` is not offered. Use `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`"
     )]
     AssertionType { found: String },
-    #[error("scopes are not used: agreements and policies say what a client may do. Leave `scope` out")]
-    Scope,
     #[error("the rules for tokens do not hold together: {reason}")]
     Rules { reason: String },
     #[error("the foreign issuer `{issuer}` cannot be used: {reason}")]
@@ -50,7 +48,7 @@ impl IdentityError {
             Self::TokenMissing => Code::TokenMissing,
             Self::Token(_) => Code::TokenInvalid,
             Self::Assertion(_) => Code::ClientRejected,
-            Self::ParameterMissing { .. } | Self::GrantType { .. } | Self::AssertionType { .. } | Self::Scope => {
+            Self::ParameterMissing { .. } | Self::GrantType { .. } | Self::AssertionType { .. } => {
                 Code::TokenRequestInvalid
             }
             Self::Rules { .. } | Self::ForeignIssuer { .. } => Code::ConfigInvalid,
@@ -65,7 +63,6 @@ impl IdentityError {
             Self::Assertion(_) => Some("invalid_client"),
             Self::ParameterMissing { .. } | Self::AssertionType { .. } => Some("invalid_request"),
             Self::GrantType { .. } => Some("unsupported_grant_type"),
-            Self::Scope => Some("invalid_scope"),
             Self::TokenMissing
             | Self::Token(_)
             | Self::Rules { .. }
@@ -125,8 +122,8 @@ pub enum Refusal {
     ClaimsDiffer { one: &'static str, other: &'static str },
     #[error("it expired at {}, now it is {}", shown_time(.at), shown_time(.now))]
     Expired { at: DateTime<Utc>, now: DateTime<Utc> },
-    #[error("it expires at {}, more than {} seconds ahead", shown_time(.at), ASSERTION_LIFE_MAX.num_seconds())]
-    TooFarAhead { at: DateTime<Utc> },
+    #[error("it expires at {}, more than {seconds_max} seconds ahead", shown_time(.at))]
+    TooFarAhead { at: DateTime<Utc>, seconds_max: i64 },
     #[error("claim `{claim}` is {}, which lies ahead: now it is {}", shown_time(.at), shown_time(.now))]
     Early { claim: &'static str, at: DateTime<Utc>, now: DateTime<Utc> },
     #[error("claim `jti` has more than {JTI_CHARS_MAX} characters")]
@@ -191,7 +188,10 @@ mod tests {
                 Refusal::Algorithm { found: Some("none".to_owned()) },
                 "its algorithm is `none`, accepted are EdDSA, ES256, RS256",
             ),
-            (Refusal::TooFarAhead { at }, "it expires at 2025-11-24T16:00:00Z, more than 300 seconds ahead"),
+            (
+                Refusal::TooFarAhead { at, seconds_max: 300 },
+                "it expires at 2025-11-24T16:00:00Z, more than 300 seconds ahead",
+            ),
         ];
         for (refusal, text) in cases {
             assert_eq!(refusal.to_string(), text);

@@ -3,14 +3,15 @@
 //! A foreign issuer speaks only for the departments it is given, and only for clients that are registered here; what it
 //! says about the department of a client is not asked.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
 use super::{
     Algorithm, IdentityError, Refusal, TokenRules,
     compact::Compact,
+    error::shown,
     fetch::{Fetched, KeySource},
     issuer::ACCESS_TOKEN_TYPE,
 };
@@ -37,6 +38,16 @@ impl ClientClaim {
     }
 }
 
+impl FromStr for ClientClaim {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::ClientId, Self::Azp, Self::Sub]
+            .into_iter()
+            .find(|claim| claim.as_str() == text)
+            .ok_or_else(|| format!("the claim `{}` is none of client_id, azp, sub", shown(text)))
+    }
+}
+
 /// An identity provider of others, and how far it is trusted.
 #[derive(Clone, Debug)]
 pub struct ForeignIssuer {
@@ -51,6 +62,8 @@ pub struct ForeignIssuer {
     pub client_claim: ClientClaim,
     /// The departments whose clients it may speak for.
     pub departments: BTreeSet<DepartmentId>,
+    /// How long its last keys are used while they cannot be fetched again.
+    pub grace: TimeDelta,
     /// Take tokens of type `JWT` or of none too. Some providers know no `at+jwt`; their audience must then be one that
     /// they give to access tokens only.
     pub plain_jwt: bool,
@@ -60,7 +73,7 @@ pub struct ForeignIssuer {
 #[derive(Debug)]
 pub(super) struct Foreign {
     pub(super) issuer: ForeignIssuer,
-    pub(super) source: KeySource,
+    source: KeySource,
 }
 
 impl Foreign {
@@ -84,6 +97,9 @@ impl Foreign {
             if !seen.insert(issuer.issuer.clone()) {
                 return bad("the name is taken, by this node or another entry");
             }
+            if issuer.grace < TimeDelta::zero() {
+                return bad("the grace for its keys cannot be negative");
+            }
             if issuer.algorithms.is_empty() {
                 return bad("it may sign with no algorithm. List at least one");
             }
@@ -104,22 +120,22 @@ impl Foreign {
         self.source.refresh(now).await.map_err(failed)
     }
 
+    /// Its keys, where they are fresh enough.
+    pub(super) fn usable_keys(&self, now: DateTime<Utc>) -> Result<Arc<Fetched>, Refusal> {
+        self.source.usable(now, self.issuer.grace)
+    }
+
     /// The token is one of this issuer's access tokens. Gives back the generation of the keys that say so.
-    pub(super) async fn verify(
-        &self,
-        token: &Compact<'_>,
-        rules: &TokenRules,
-        now: DateTime<Utc>,
-    ) -> Result<u64, Refusal> {
+    pub(super) async fn verify(&self, token: &Compact<'_>, now: DateTime<Utc>) -> Result<u64, Refusal> {
         let types: &[&str] = if self.issuer.plain_jwt { &[ACCESS_TOKEN_TYPE, "jwt"] } else { &[ACCESS_TOKEN_TYPE] };
         token.expect_type(types, self.issuer.plain_jwt)?;
         if !self.issuer.algorithms.contains(&token.algorithm) {
             return Err(Refusal::AlgorithmNotOfIssuer { found: token.algorithm });
         }
-        let mut fetched = self.source.usable(now, rules.foreign_grace);
+        let mut fetched = self.usable_keys(now);
         if needs_fetch(&fetched, token) {
             self.source.refresh_if_due(now).await;
-            fetched = self.source.usable(now, rules.foreign_grace);
+            fetched = self.usable_keys(now);
         }
         let fetched = fetched?;
         token.verify(fetched.keys.find(token.kid.as_deref())?)?;
@@ -128,7 +144,7 @@ impl Foreign {
 }
 
 /// Could a newer key set help? It could where there is none, or none that is fresh, or none with that key.
-fn needs_fetch(fetched: &Result<std::sync::Arc<Fetched>, Refusal>, token: &Compact<'_>) -> bool {
+fn needs_fetch(fetched: &Result<Arc<Fetched>, Refusal>, token: &Compact<'_>) -> bool {
     match fetched {
         Ok(fetched) => matches!(fetched.keys.find(token.kid.as_deref()), Err(Refusal::KeyUnknown { .. })),
         Err(_) => true,

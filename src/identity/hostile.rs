@@ -255,7 +255,7 @@ async fn every_hostile_assertion_is_refused_for_its_own_reason() {
         (signed(json!({"aud": [ENDPOINT, NODE]})), Refusal::AudienceShared { expected: ENDPOINT.to_owned() }),
         (signed(json!({"aud": null})), missing("aud")),
         (signed(json!({"exp": null})), missing("exp")),
-        (signed(json!({"exp": bench.after(331)})), Refusal::TooFarAhead { at: at(&bench, 331) }),
+        (signed(json!({"exp": bench.after(331)})), Refusal::TooFarAhead { at: at(&bench, 331), seconds_max: 300 }),
         (signed(json!({"exp": bench.after(-30)})), Refusal::Expired { at: at(&bench, -30), now }),
         (signed(json!({"nbf": bench.after(31)})), Refusal::Early { claim: "nbf", at: at(&bench, 31), now }),
         (signed(json!({"iat": bench.after(31)})), Refusal::Early { claim: "iat", at: at(&bench, 31), now }),

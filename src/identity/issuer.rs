@@ -28,6 +28,7 @@ pub struct TokenRequest {
     pub client_assertion: Option<String>,
     /// Not needed; where it is there, it names the client of the assertion (RFC 7521 section 4.2).
     pub client_id: Option<String>,
+    /// Passed over: agreements and policies say what a client may do.
     pub scope: Option<String>,
 }
 
@@ -57,9 +58,6 @@ impl TokenRequest {
         required("client_assertion_type", &self.client_assertion_type)?;
         if let Some(found) = self.client_assertion_type.as_deref().filter(|found| *found != ASSERTION_TYPE) {
             return Err(IdentityError::AssertionType { found: shown(found) });
-        }
-        if given(&self.scope) {
-            return Err(IdentityError::Scope);
         }
         required("client_assertion", &self.client_assertion)?;
         Ok(self.client_assertion.as_deref().unwrap_or_default())
@@ -208,7 +206,6 @@ mod tests {
             (TokenRequest { client_assertion_type: text("saml2"), ..good() }, "invalid_request", invalid),
             (TokenRequest { client_assertion: None, ..good() }, "invalid_request", invalid),
             (TokenRequest { client_assertion: text(""), ..good() }, "invalid_request", invalid),
-            (TokenRequest { scope: text("everything"), ..good() }, "invalid_scope", invalid),
             (TokenRequest { client_id: text("kiosk"), ..good() }, "invalid_client", rejected),
             (TokenRequest { client_assertion: text("garbage"), ..good() }, "invalid_client", rejected),
         ];
@@ -216,7 +213,7 @@ mod tests {
             let error = issuer.issue(&form, Uuid::nil(), bench.now).await.unwrap_err();
             assert_eq!((error.oauth_error(), error.code()), (Some(oauth), code), "{form:?}: {error}");
         }
-        let named = TokenRequest { client_id: text("window"), ..good() };
+        let named = TokenRequest { client_id: text("window"), scope: text("everything"), ..good() };
         issuer.issue(&named, Uuid::nil(), bench.now).await.unwrap();
     }
 
@@ -260,7 +257,7 @@ mod tests {
             TokenRules { token_life: TimeDelta::days(1), ..good.clone() },
             TokenRules { skew: TimeDelta::seconds(-1), ..good.clone() },
             TokenRules { skew: TimeDelta::hours(1), ..good.clone() },
-            TokenRules { foreign_grace: TimeDelta::seconds(-1), ..good },
+            TokenRules { assertion_life_max: TimeDelta::minutes(11), ..good },
         ];
         for rules in cases {
             let outcome = Issuer::new(rules.clone(), bench.node_key.clone(), bench.directory.clone());

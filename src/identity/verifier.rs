@@ -20,9 +20,6 @@ use crate::{
     ledger::ClientStatus,
 };
 
-/// Tokens remembered at once. One takes about 300 bytes; a client has one or two at a time.
-const REMEMBERED_MAX: usize = 16 * 1024;
-
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -79,7 +76,8 @@ impl Verifier {
             return Err(IdentityError::Rules { reason: "the node has no key of its own".to_owned() });
         }
         let foreign = Foreign::all(foreign, &rules)?;
-        Ok(Self { rules, own_keys, foreign, directory, remembered: Cache::new(REMEMBERED_MAX) })
+        let remembered = Cache::new(rules.remembered_max);
+        Ok(Self { rules, own_keys, foreign, directory, remembered })
     }
 
     /// Who calls with this token? Waits for the network only where a foreign issuer's key is not known yet.
@@ -110,10 +108,9 @@ impl Verifier {
     fn still_holds(&self, verified: &Verified, now: DateTime<Utc>) -> bool {
         let keys_hold = match verified.origin {
             Origin::Own => true,
-            Origin::Foreign { position, generation } => self.foreign[position]
-                .source
-                .usable(now, self.rules.foreign_grace)
-                .is_ok_and(|fetched| fetched.generation == generation),
+            Origin::Foreign { position, generation } => {
+                self.foreign[position].usable_keys(now).is_ok_and(|fetched| fetched.generation == generation)
+            }
         };
         keys_hold && now < verified.good_until
     }
@@ -153,7 +150,7 @@ impl Verifier {
         now: DateTime<Utc>,
     ) -> Result<Verified, Refusal> {
         let foreign = &self.foreign[position];
-        let generation = foreign.verify(token, &self.rules, now).await?;
+        let generation = foreign.verify(token, now).await?;
         let (claim, audience) = (foreign.issuer.client_claim.as_str(), &foreign.issuer.audience);
         self.verified(token, claim, audience, self.rules.skew, Origin::Foreign { position, generation }, now)
     }

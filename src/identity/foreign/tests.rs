@@ -74,6 +74,7 @@ impl Provider {
             audience: THEIR_AUDIENCE.to_owned(),
             client_claim: ClientClaim::ClientId,
             departments: BTreeSet::from([DEPARTMENT.parse().unwrap()]),
+            grace: TimeDelta::hours(1),
             plain_jwt: false,
         }
     }
@@ -116,6 +117,14 @@ async fn a_foreign_token_names_a_registered_client_by_the_claim_agreed() {
     let by_subject = bench.verifier(vec![ForeignIssuer { client_claim: ClientClaim::Sub, ..provider.trusted() }]);
     let found = refusal(&by_subject, &token(&bench, &key, "at+jwt", json!({})), bench.now).await;
     assert_eq!(found, Refusal::ClientUnknown { client: "service-account-17".to_owned() });
+}
+
+#[test]
+fn a_claim_that_names_clients_is_one_of_three() {
+    for claim in [ClientClaim::ClientId, ClientClaim::Azp, ClientClaim::Sub] {
+        assert_eq!(claim.as_str().parse(), Ok(claim));
+    }
+    assert!("email".parse::<ClientClaim>().unwrap_err().contains("none of client_id, azp, sub"));
 }
 
 #[tokio::test]
@@ -173,6 +182,12 @@ async fn a_foreign_issuer_speaks_for_its_departments_only_and_suspension_binds_i
     bench.ledger.set_client_status(&bench.client, ClientStatus::Active, bench.now).await.unwrap();
     bench.directory.refresh().await.unwrap();
     assert_eq!(refusal(&verifier, &token, bench.now).await, Refusal::Revoked);
+    // Their clock may be ahead: what says that it was made 20 s later may well be older than the suspension.
+    let dated = |seconds| json!({"iat": bench.after(seconds), "jti": format!("f-{seconds}")});
+    let doubtful = self::token(&bench, &key, "at+jwt", dated(20));
+    assert_eq!(refusal(&verifier, &doubtful, bench.now).await, Refusal::Revoked);
+    let later = self::token(&bench, &key, "at+jwt", dated(31));
+    verifier.verify(&later, bench.now + TimeDelta::seconds(31)).await.unwrap();
 }
 
 #[tokio::test]
@@ -308,6 +323,7 @@ async fn an_issuer_that_could_be_anybody_is_refused_when_the_node_starts() {
         (vec![ForeignIssuer { algorithms: BTreeSet::new(), ..good() }], "no algorithm"),
         (vec![ForeignIssuer { departments: BTreeSet::new(), ..good() }], "no department"),
         (vec![ForeignIssuer { audience: String::new(), ..good() }], "must be given"),
+        (vec![ForeignIssuer { grace: TimeDelta::seconds(-1), ..good() }], "grace"),
     ];
     for (issuers, reason) in cases {
         let error = Foreign::all(issuers, &bench.rules()).unwrap_err();
