@@ -270,7 +270,7 @@ fn token_rules(settings: &Settings) -> TokenRules {
 fn foreign_issuer(settings: &IssuerSettings) -> Result<ForeignIssuer, NodeError> {
     let unusable = |reason: String| NodeError::Issuer { issuer: settings.issuer.clone(), reason };
     let algorithm = |algorithm: &SignatureAlgorithm| {
-        algorithm.as_str().parse::<Algorithm>().map_err(|_| unusable(format!("algorithm `{}`", algorithm.as_str())))
+        Algorithm::from_jose(algorithm.as_str()).ok_or_else(|| unusable(format!("algorithm `{}`", algorithm.as_str())))
     };
     Ok(ForeignIssuer {
         issuer: settings.issuer.clone(),
@@ -278,8 +278,9 @@ fn foreign_issuer(settings: &IssuerSettings) -> Result<ForeignIssuer, NodeError>
         algorithms: settings.algorithms.iter().map(algorithm).collect::<Result<BTreeSet<_>, _>>()?,
         audience: settings.audience.clone(),
         client_claim: settings.client_claim.parse::<ClientClaim>().map_err(unusable)?,
-        departments: BTreeSet::new(),
-        plain_jwt: false,
+        departments: settings.departments.iter().cloned().collect(),
+        grace: TimeDelta::from_std(settings.grace).unwrap_or(TimeDelta::hours(1)),
+        plain_jwt: settings.plain_jwt,
     })
 }
 

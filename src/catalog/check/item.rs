@@ -38,7 +38,7 @@ fn item(
     let name = bilingual(inspection, &path.key("name"), &raw.name);
     let department = inspection.refer(&path.key("department"), "department", &raw.department, departments);
     if let (Some(code), Some(department)) = (&code, department)
-        && *code.authority() != department.credit_code
+        && code.authority() != Some(department.credit_code)
     {
         let message =
             format!("the item code does not begin with the credit code of the department `{}`", department.id);
