@@ -41,12 +41,10 @@ pub(super) fn catalog(files: &[(String, RawFile)], unread: Vec<Complaint>) -> Re
 }
 
 fn divisions() -> BTreeMap<DivisionCode, Division> {
-    DivisionCode::guangdong()
-        .filter_map(|code| {
-            let name = code.name()?.to_owned();
-            let abolished = code.is_abolished();
-            Some((code.clone(), Division { code, name, abolished }))
-        })
+    let named = |code: DivisionCode| Some((code, code.name()?.to_owned()));
+    DivisionCode::all_known()
+        .filter_map(named)
+        .map(|(code, name)| (code, Division { code, name, abolished: code.is_abolished() }))
         .collect()
 }
 

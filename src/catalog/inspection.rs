@@ -64,26 +64,29 @@ impl Inspection {
         None
     }
 
-    /// A GB/T 2260 code that is in use. Abolished ones live on in people's cards, but nobody administers them.
+    /// A GB/T 2260 code that is in use and known by name. Abolished ones live on in people's numbers, but nobody
+    /// administers them.
     pub(crate) fn division(&mut self, path: &Path<'_>, text: &At<String>) -> Option<DivisionCode> {
-        let code: DivisionCode = self.parse(path, text)?;
-        if code.is_abolished() {
-            let message = format!("the division {} has been abolished", quoted(&text.value));
-            self.complaints.add(path, text.position, message, "Name the division that took its place");
-            return None;
-        }
-        if code.name().is_none() {
-            let known: Vec<String> = DivisionCode::guangdong().map(|code| code.to_string()).collect();
-            let remedy = self.complaints.nearest(
-                &text.value,
-                known.iter().map(String::as_str),
-                "Use a code of GB/T 2260 for Guangdong",
-            );
-            let message = format!("unknown division {}", quoted(&text.value));
-            self.complaints.add(path, text.position, message, remedy);
-            return None;
-        }
-        Some(code)
+        let in_use = |code: &DivisionCode| code.name().is_some() && !code.is_abolished();
+        let message = match text.value.parse::<DivisionCode>() {
+            Ok(code) if in_use(&code) && code.as_str() == text.value => return Some(code),
+            Ok(code) if code.is_abolished() => {
+                let remedy = match code.successor() {
+                    Some(successor) => format!("Name {successor}, which took its place"),
+                    None => "Name the division that took its place".to_owned(),
+                };
+                let message = format!("the division {} has been abolished", quoted(&text.value));
+                self.complaints.add(path, text.position, message, remedy);
+                return None;
+            }
+            Ok(_) => format!("unknown division {}", quoted(&text.value)),
+            Err(error) => format!("unknown division {}: {}", quoted(&text.value), error.reason),
+        };
+        let known: Vec<DivisionCode> = DivisionCode::all_known().filter(in_use).collect();
+        let codes = known.iter().map(DivisionCode::as_str);
+        let remedy = self.complaints.nearest(&text.value, codes, "Use a GB/T 2260 code that is in use");
+        self.complaints.add(path, text.position, message, remedy);
+        None
     }
 
     /// A day, in the one notation of the files.

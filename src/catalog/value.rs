@@ -62,10 +62,15 @@ impl ValueError {
     }
 }
 
-impl From<IdentifierError> for ValueError {
-    fn from(error: IdentifierError) -> Self {
-        Self { reason: error.reason }
-    }
+/// Characters of a value that a reason may repeat: fewer say nothing about anybody.
+const REPEATED_CHARS_MAX: usize = 3;
+
+/// The reason why a text is not an identifier, unless it repeats a part of it, as the one for a wrong birth date does.
+fn not_an_identifier(text: &str, error: &IdentifierError) -> ValueError {
+    let characters: Vec<char> = text.chars().collect();
+    let repeats =
+        characters.windows(REPEATED_CHARS_MAX + 1).any(|part| error.reason.contains(&String::from_iter(part)));
+    if repeats { ValueError::new(format!("it is not a {}", error.kind)) } else { ValueError::new(error.reason.clone()) }
 }
 
 impl FieldKind {
@@ -134,15 +139,14 @@ fn half_width(text: &str) -> Cow<'_, str> {
 }
 
 fn resident_id(text: &str, today: NaiveDate) -> Result<Value, ValueError> {
-    let id: ResidentId = text.parse()?;
-    if id.birth_date() > today {
-        return Err(ValueError::new("the birth date in the resident ID lies in the future"));
-    }
-    Ok(Value::Text(id.to_string()))
+    let id: ResidentId = text.parse().map_err(|error| not_an_identifier(text, &error))?;
+    id.check_on(today).map_err(|error| not_an_identifier(text, &error))?;
+    Ok(Value::Text(id.as_str().to_owned()))
 }
 
 fn identifier<T: FromStr<Err = IdentifierError> + fmt::Display>(text: &str) -> Result<Value, ValueError> {
-    Ok(Value::Text(text.parse::<T>()?.to_string()))
+    let identifier: T = text.parse().map_err(|error| not_an_identifier(text, &error))?;
+    Ok(Value::Text(identifier.to_string()))
 }
 
 fn free_text(text: &str, chars_max: usize) -> Result<Value, ValueError> {

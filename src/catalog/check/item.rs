@@ -3,13 +3,13 @@
 use super::{
     super::{
         Dataset, Department, Disclosure, Item, Material, SharingAttribute, StandIn,
-        complaint::Path,
+        complaint::{Path, quoted},
         inspection::{Declared, Inspection},
         raw::{RawFile, RawItem, RawMaterial, RawStandIn},
     },
     bilingual, each,
 };
-use crate::identifiers::ItemCode;
+use crate::identifiers::{ItemCode, ItemCodeKind};
 
 pub(super) fn items(
     inspection: &mut Inspection,
@@ -34,11 +34,11 @@ fn item(
     departments: &Declared<Department>,
     datasets: &Declared<Dataset>,
 ) -> Option<Item> {
-    let code: Option<ItemCode> = inspection.parse(&path.key("code"), &raw.code);
+    let code = implementation_code(inspection, &path.key("code"), raw);
     let name = bilingual(inspection, &path.key("name"), &raw.name);
     let department = inspection.refer(&path.key("department"), "department", &raw.department, departments);
     if let (Some(code), Some(department)) = (&code, department)
-        && code.authority() != Some(department.credit_code)
+        && code.authority().as_ref() != Some(&department.credit_code)
     {
         let message =
             format!("the item code does not begin with the credit code of the department `{}`", department.id);
@@ -65,6 +65,17 @@ fn item(
         valid_until,
         materials: in_order,
     })
+}
+
+/// The code of an item as one department carries it out; the basic code alone would belong to nobody.
+fn implementation_code(inspection: &mut Inspection, path: &Path<'_>, raw: &RawItem) -> Option<ItemCode> {
+    let code: ItemCode = inspection.parse(path, &raw.code)?;
+    if code.kind() == ItemCodeKind::Implementation {
+        return Some(code);
+    }
+    let message = format!("{} is a {} code", quoted(&raw.code.value), code.kind().as_str());
+    inspection.complaints.add(path, raw.code.position, message, "Write the implementation code of 31 characters");
+    None
 }
 
 fn material(

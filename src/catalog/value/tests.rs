@@ -174,6 +174,8 @@ fn an_error_never_repeats_the_value() {
         let error = parse(&kind, "QX7Z9secret").unwrap_err();
         assert!(!error.reason.contains("QX7Z9"), "{}: {error}", kind.name());
     }
+    let error = parse(&FieldKind::ResidentId, "440301189002300018").unwrap_err();
+    assert!(!error.reason.contains("1890") && !error.reason.is_empty(), "a birth date, however wrong: {error}");
 }
 
 proptest! {
