@@ -1,3 +1,144 @@
 //! Command line: one file per command. Translates, never decides.
 //!
-//! Floor 5.
+//! Floor 5: may use everything below, and `http` and `telemetry` beside it, because `serve` is a command. The only room
+//! that prints.
+
+#![expect(clippy::print_stdout, reason = "printing is what a command line is for")]
+
+mod audit;
+mod call;
+mod catalog;
+mod client;
+mod demo;
+mod health;
+mod home;
+mod id;
+mod policy;
+mod publish;
+mod receipt;
+mod sample;
+mod serve;
+mod settings;
+mod sql;
+mod token;
+
+use std::{
+    io::{self, BufWriter, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use chrono::Utc;
+use clap::{Parser, Subcommand};
+
+use home::Home;
+
+/// Exchange node for government registers: yes or no, bound to a service item, with a receipt.
+#[derive(Debug, Parser)]
+#[command(name = "shuqiao", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    home: Home,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try it: make sample registers, publish them, serve them, and walk through a few calls.
+    Demo(demo::DemoArgs),
+    /// Serve calls.
+    Serve,
+    /// Check a file against the catalogue and publish it as the next version of a dataset.
+    Publish(publish::PublishArgs),
+    /// Make a synthetic register.
+    Sample(sample::SampleArgs),
+    /// List, register, suspend and resume clients.
+    Client(client::ClientArgs),
+    /// Print an access token of a registered client.
+    Token(token::TokenArgs),
+    /// Make a verification call as a client whose private key is in the node's folder.
+    Call(call::CallArgs),
+    /// Check identifiers.
+    Id(id::IdArgs),
+    /// Check a catalogue.
+    Catalog(catalog::CatalogArgs),
+    /// Check policies.
+    Policy(policy::PolicyArgs),
+    /// Verify the audit log.
+    Audit(audit::AuditArgs),
+    /// Verify a receipt, offline.
+    Receipt(receipt::ReceiptArgs),
+    /// Ask the published registers a read-only SQL question (on the node itself).
+    Sql(sql::SqlArgs),
+    /// Is a node ready? Exit 0 if it is.
+    Health(health::HealthArgs),
+    /// Print each setting, its value and where it came from.
+    Settings(settings::SettingsArgs),
+}
+
+/// Parse the command, run it, and turn what went wrong into one line and an exit status.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let done = runtime.block_on(Box::pin(run(cli)));
+    // A blocking read that is still under way (standard input) must not hold the process.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| failed(&error))
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { home, command } = cli;
+    let now = Utc::now();
+    match command {
+        Command::Demo(args) => demo::run(args, &home).await,
+        Command::Serve => serve::run(&home).await,
+        Command::Publish(args) => publish::run(args, &home.settings()?, now).await,
+        Command::Sample(args) => sample::run(args),
+        Command::Client(args) => client::run_at(args, &home.settings()?, now).await,
+        Command::Token(args) => token::run(args, &home.settings()?, now).await,
+        Command::Call(args) => call::run(args, &home.settings()?).await,
+        Command::Id(args) => id::run(
+            args,
+            home::today(now),
+            io::stdin().lock(),
+            BufWriter::new(io::stdout().lock()),
+        ),
+        Command::Catalog(args) => catalog::run(args),
+        Command::Policy(args) => policy::run(args),
+        Command::Audit(args) => audit::run(args, &home),
+        Command::Receipt(args) => receipt::run(args).await,
+        Command::Sql(args) => sql::run(args, &home.settings()?).await,
+        Command::Health(args) => health::run(args, &home).await,
+        Command::Settings(args) => settings::run(args, &home),
+    }
+}
+
+/// One line for the person, the causes after it, exit status 2.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+    let mut line = format!("error: {error}");
+    for cause in causes.iter().filter(|cause| !line.contains(cause.as_str())).cloned().collect::<Vec<_>>() {
+        line.push_str(": ");
+        line.push_str(&cause);
+    }
+    let mut stderr = io::stderr();
+    let _ = writeln!(stderr, "{line}");
+    ExitCode::from(2)
+}
+
+/// A progress bar on standard error, hidden where nobody looks.
+fn progress_bar(what: &str, total: u64) -> indicatif::ProgressBar {
+    if !io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    let bar = indicatif::ProgressBar::new(total);
+    let style = indicatif::ProgressStyle::with_template("{msg:28} {bar:32} {percent:>3} %  {elapsed_precise} (left {eta})");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    bar
+}

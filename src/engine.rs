@@ -1,3 +1,227 @@
-//! The DataFusion engine: keyed look-ups and ordinary SQL over published versions.
+//! The DataFusion engine: keyed look-ups and ordinary SQL over the published version of each dataset.
 //!
-//! Floor 2. The only module that names DataFusion types.
+//! Floor 2: may use `catalog`, `storage`, `identifiers`, `problem`. The only module that names DataFusion types; others
+//! see plain functions and Arrow.
+//!
+//! ```text
+//! storage::delta::read ──> Version (mapped files, parsed footers, key pages)     once per publication
+//!                             │ ArcSwap: a call holds the version it began with
+//! look_up(key) ─ binary search in the key pages ─> one page ─> ParquetAccessPlan ─> DataSourceExec ─> row
+//! look_up(secondary) ─ predicate, bloom filters, page statistics ──────────────────> DataSourceExec ─> rows
+//! sql(text) ─ DataFusion's planner ─ the same files, the same reader ─────────────────────────────> batches
+//! ```
+//!
+//! What makes a keyed look-up fast is what it leaves out: no SQL, no planning, no footer read, no listing, no thread hop.
+
+mod keypages;
+mod mapped;
+mod provider;
+mod rows;
+mod scan;
+mod schema;
+mod sort;
+mod version;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwapOption;
+use arrow::array::RecordBatch;
+use chrono::{DateTime, Utc};
+use datafusion::{
+    error::DataFusionError,
+    execution::{TaskContext, context::SQLOptions, runtime_env::RuntimeEnvBuilder},
+    prelude::{SessionConfig, SessionContext},
+};
+
+pub use schema::{arrow_schema, delta_columns};
+pub use sort::{BatchStream, SortPlace, sort_batches};
+
+use crate::{
+    catalog::{Catalog, Dataset, Value},
+    identifiers::{DatasetId, FieldName, VersionNo},
+    problem::Code,
+    storage::{StorageError, delta},
+};
+use version::Version;
+
+/// Most records that one look-up by a secondary key may return.
+pub const ROWS_MAX: usize = 100;
+
+/// Why a look-up could not be answered. Never to be taken for "not found" (promise 1).
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    #[error("dataset `{dataset}` is not in the catalogue")]
+    Unknown { dataset: DatasetId },
+    #[error("dataset `{dataset}` has no published version")]
+    NotPublished { dataset: DatasetId },
+    #[error("more than {ROWS_MAX} records of `{dataset}` share that value")]
+    TooMany { dataset: DatasetId },
+    #[error("version {version} of `{dataset}` could not be read")]
+    Unreadable {
+        dataset: DatasetId,
+        version: VersionNo,
+        #[source]
+        source: Box<DataFusionError>,
+    },
+}
+
+/// Why the engine could not start, switch a version, sort or answer SQL.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("data file `{path}` is not a Parquet file of this dataset: {reason}")]
+    NotOurs { path: PathBuf, reason: String },
+    #[error("the query failed: {0}")]
+    Query(#[from] DataFusionError),
+    #[error("dataset `{dataset}` is not in the catalogue")]
+    Unknown { dataset: DatasetId },
+}
+
+impl EngineError {
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Storage(_) | Self::NotOurs { .. } => Code::StorageFailed,
+            Self::Query(_) => Code::InvalidValue,
+            Self::Unknown { .. } => Code::UnknownDataset,
+        }
+    }
+}
+
+/// What a look-up found, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub version: VersionNo,
+    pub as_of: DateTime<Utc>,
+    /// One row per record; its cells in the order of the fields asked.
+    pub rows: Vec<Vec<Option<Value>>>,
+}
+
+/// What is being served of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serving {
+    pub version: VersionNo,
+    pub as_of: DateTime<Utc>,
+    pub rows: u64,
+    /// Can keys be found by binary search in the page index?
+    pub keyed: bool,
+}
+
+/// One dataset with the version that is being served; replaced whole by a publication.
+#[derive(Debug)]
+struct Live {
+    dataset: Arc<Dataset>,
+    folder: PathBuf,
+    current: Arc<ArcSwapOption<Version>>,
+}
+
+/// Answers look-ups on published versions.
+pub struct Engine {
+    live: BTreeMap<DatasetId, Live>,
+    session: SessionContext,
+    task: Arc<TaskContext>,
+}
+
+impl Engine {
+    /// An engine over the tables in `tables`, one folder a dataset; serves nothing until [`Engine::refresh`].
+    ///
+    /// `sql_memory_bytes` bounds what all SQL statements together may hold in memory before they spill.
+    pub fn new(catalog: &Catalog, tables: &Path, sql_memory_bytes: usize) -> Result<Self, EngineError> {
+        let runtime = RuntimeEnvBuilder::new().with_memory_limit(sql_memory_bytes, 1.0).build_arc()?;
+        let config = SessionConfig::new().with_information_schema(true);
+        let session = SessionContext::new_with_config_rt(config, runtime);
+        let mut live = BTreeMap::new();
+        for (id, dataset) in &catalog.datasets {
+            let entry = Live {
+                dataset: Arc::clone(dataset),
+                folder: tables.join(id.as_str()),
+                current: Arc::new(ArcSwapOption::empty()),
+            };
+            session.register_table(
+                datafusion::common::TableReference::bare(id.as_str()),
+                Arc::new(provider::RegisterTable::new(dataset, Arc::clone(&entry.current))),
+            )?;
+            live.insert(id.clone(), entry);
+        }
+        let task = session.task_ctx();
+        Ok(Self { live, session, task })
+    }
+
+    /// Serve the newest version of every dataset. Returns the datasets that changed.
+    ///
+    /// A dataset whose new version cannot be read keeps serving the one before, and its error is returned.
+    pub async fn refresh(&self) -> (Vec<DatasetId>, Vec<EngineError>) {
+        let (mut changed, mut errors) = (Vec::new(), Vec::new());
+        for (id, live) in &self.live {
+            match live.refresh().await {
+                Ok(true) => changed.push(id.clone()),
+                Ok(false) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        (changed, errors)
+    }
+
+    /// What is being served of a dataset, if anything is.
+    pub fn serving(&self, dataset: &DatasetId) -> Option<Serving> {
+        self.live.get(dataset)?.current.load().as_deref().map(Version::serving)
+    }
+
+    /// The records whose `by` field holds `value`, as the fields at the given positions of the catalogue.
+    pub async fn look_up(
+        &self,
+        dataset: &DatasetId,
+        by: &FieldName,
+        value: &str,
+        fields: &[usize],
+    ) -> Result<Found, LookupError> {
+        let live = self.live.get(dataset).ok_or_else(|| LookupError::Unknown { dataset: dataset.clone() })?;
+        let version = live.current.load_full().ok_or_else(|| LookupError::NotPublished { dataset: dataset.clone() })?;
+        // Boxed: DataFusion's future is large and would be copied through every caller.
+        let looking = Box::pin(version.look_up(&self.task, by, value, fields));
+        let rows = looking.await.map_err(|source| LookupError::Unreadable {
+            dataset: dataset.clone(),
+            version: version.number(),
+            source: Box::new(source),
+        })?;
+        if rows.len() > ROWS_MAX {
+            return Err(LookupError::TooMany { dataset: dataset.clone() });
+        }
+        Ok(Found { version: version.number(), as_of: version.as_of(), rows })
+    }
+
+    /// Answer a read-only SQL statement over the registers, each under its dataset id (quoted: `"natural-person"`).
+    ///
+    /// For stewards and auditors on the node itself; no caller's text reaches it.
+    pub async fn sql(&self, text: &str) -> Result<Vec<RecordBatch>, EngineError> {
+        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let frame = Box::pin(self.session.sql_with_options(text, read_only)).await?;
+        Ok(Box::pin(frame.collect()).await?)
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("live", &self.live).finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    async fn refresh(&self) -> Result<bool, EngineError> {
+        let Some(newest) = delta::newest(&self.folder).await? else { return Ok(false) };
+        if self.current.load().as_ref().is_some_and(|current| current.number() == newest) {
+            return Ok(false);
+        }
+        let Some(table) = delta::read(&self.folder).await? else { return Ok(false) };
+        let dataset = Arc::clone(&self.dataset);
+        // Reading footers is disk and CPU work: off the runtime's threads.
+        let opened = tokio::task::spawn_blocking(move || Version::open(&dataset, table)).await;
+        let version = opened.map_err(|error| DataFusionError::External(Box::new(error)))??;
+        self.current.store(Some(Arc::new(version)));
+        Ok(true)
+    }
+}

@@ -1,3 +1,22 @@
-//! The road of a call: nine steps, one function.
+//! The road of a call: nine steps, one function ([`Exchange::answer`]).
 //!
-//! Floor 4: introduces the machines to each other.
+//! Floor 4: introduces the machines to each other. Steps 3 to 5 and 7 take values and return values; the I/O is in
+//! steps 1 (token cache), 6 (look-up) and 8 (log).
+//!
+//! ```text
+//! door ─> 1 identify ─> 2 parse ─> 3 resolve ─> 4 limit ─> 5 decide ─> 6 look up ─> 7 shape ─┐
+//!              └────────────┴───────────┴───────────┴──────────┴── refused ──────────────────┤
+//! door <──────────────────────────────────── 9 sign <── 8 record, durable before it leaves ──┘
+//! ```
+
+mod answer;
+mod body;
+mod call;
+mod limit;
+mod probes;
+mod shape;
+
+pub use answer::{Answer, Exchange, Incoming, Parts, Refusal};
+pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
+pub use call::{Asked, Question};
+pub use probes::{ProbeFailed, prove_the_locks};

@@ -1,3 +1,10 @@
 //! `shuqiao`: parse the command, run it, exit with its code.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    shuqiao::cli::main()
+}

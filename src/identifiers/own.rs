@@ -115,7 +115,10 @@ fn slug(kind: &'static str, text: &str) -> Result<(), IdentifierError> {
     bounded(kind, text)?;
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     if !text.bytes().all(inner) || text.starts_with('-') || text.ends_with('-') {
-        return Err(IdentifierError::new(kind, format!("a {kind} has lower-case letters, digits and inner hyphens only")));
+        return Err(IdentifierError::new(
+            kind,
+            format!("a {kind} has lower-case letters, digits and inner hyphens only"),
+        ));
     }
     Ok(())
 }
@@ -124,7 +127,10 @@ fn snake(kind: &'static str, text: &str) -> Result<(), IdentifierError> {
     bounded(kind, text)?;
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
     if !text.starts_with(|c: char| c.is_ascii_lowercase()) || !text.bytes().all(inner) {
-        return Err(IdentifierError::new(kind, format!("a {kind} is a lower-case letter, then letters, digits and `_`")));
+        return Err(IdentifierError::new(
+            kind,
+            format!("a {kind} is a lower-case letter, then letters, digits and `_`"),
+        ));
     }
     Ok(())
 }

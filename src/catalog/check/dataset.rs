@@ -1,0 +1,451 @@
+//! Datasets and their fields.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    super::{
+        Comparator, Dataset, Department, Disclosure, Field, FieldKind, MaskStyle, Sensitivity, Sharing,
+        SharingAttribute, Status,
+        complaint::{Path, Position, quoted},
+        inspection::{Declared, Inspection},
+        raw::{RawDataset, RawField, RawFile, RawKind, RawSharing, RawStatus},
+        yaml::{At, Ordered},
+    },
+    bilingual, each,
+};
+use crate::identifiers::{DepartmentId, FieldName};
+
+/// Longest text that a field may allow, in characters: an address has some hundred, a summary some thousand.
+const TEXT_CHARS_MAX: u32 = 4_000;
+
+/// Longest code of a code list, in characters.
+const CODE_CHARS_MAX: usize = 32;
+
+pub(super) fn datasets(
+    inspection: &mut Inspection,
+    files: &[(String, RawFile)],
+    departments: &Declared<Department>,
+) -> Declared<Dataset> {
+    let mut codes = BTreeMap::new();
+    each(
+        inspection,
+        files,
+        ("datasets", "dataset", "id"),
+        |file| &file.datasets,
+        |raw| &raw.id,
+        |inspection, path, raw| {
+            resource_code(inspection, &path.key("code"), raw, &mut codes);
+            dataset(inspection, path, raw, departments)
+        },
+    )
+}
+
+fn dataset(
+    inspection: &mut Inspection,
+    path: &Path<'_>,
+    raw: &RawDataset,
+    departments: &Declared<Department>,
+) -> Option<Dataset> {
+    let id = inspection.parse(&path.key("id"), &raw.id);
+    let name = bilingual(inspection, &path.key("name"), &raw.name);
+    let summary = bilingual(inspection, &path.key("summary"), &raw.summary);
+    let provider = provider(inspection, &path.key("provider"), &raw.provider, departments);
+    let sharing = sharing(inspection, &path.key("sharing"), &raw.sharing);
+    let sensitivity = sensitivity(inspection, &path.key("sensitivity"), &raw.sensitivity);
+    let reject_share_max = share(inspection, &path.key("reject_share_max"), &raw.reject_share_max);
+    let fields = fields(inspection, &path.key("fields"), raw);
+    let key = key(inspection, &path.key("key"), &raw.key, &fields, true);
+    let secondary_keys = secondary_keys(inspection, &path.key("secondary_keys"), raw, &fields);
+    let status = match &raw.status {
+        Some(status) => Some(self::status(inspection, &path.key("status"), status, &fields)?),
+        None => None,
+    };
+    let in_order = raw.fields.value.iter().map(|field| fields.get(&field.value.name.value)?.sound.clone());
+    Some(Dataset {
+        id: id?,
+        code: raw.code.value.clone(),
+        name: name?,
+        summary: summary?,
+        provider: provider?,
+        sharing: sharing?,
+        update_cycle: raw.update_cycle.into(),
+        sensitivity: sensitivity?,
+        key: key?,
+        secondary_keys,
+        status,
+        reject_share_max: reject_share_max?,
+        fields: in_order.collect::<Option<Vec<Field>>>()?,
+    })
+}
+
+fn provider(
+    inspection: &mut Inspection,
+    path: &Path<'_>,
+    name: &At<String>,
+    departments: &Declared<Department>,
+) -> Option<DepartmentId> {
+    inspection.refer(path, "department", name, departments).map(|department| department.id.clone())
+}
+
+/// Class, item, section and detail in digits, a slash, a serial number; each code once.
+fn resource_code(inspection: &mut Inspection, path: &Path<'_>, raw: &RawDataset, codes: &mut BTreeMap<String, String>) {
+    let digits = |text: &str| !text.is_empty() && text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let code = &raw.code;
+    match code.value.split_once('/') {
+        Some((class, serial)) if class.len() >= 6 && digits(class) && digits(serial) => {}
+        _ => {
+            let message = format!("{} is not a resource code", quoted(&code.value));
+            let remedy = "Write six or more digits, a slash and a serial number, such as 101001/000001";
+            inspection.complaints.add(path, code.position, message, remedy);
+            return;
+        }
+    }
+    if let Some(other) = codes.insert(code.value.clone(), raw.id.value.clone())
+        && other != raw.id.value
+    {
+        let message =
+            format!("the resource code {} is already that of the dataset {}", quoted(&code.value), quoted(&other));
+        inspection.complaints.add(path, code.position, message, "Give each dataset its own");
+    }
+}
+
+/// What is not shared, or only under conditions, must say why (decree 809, articles 15 and 16).
+fn sharing(inspection: &mut Inspection, path: &Path<'_>, raw: &RawSharing) -> Option<Sharing> {
+    let attribute = SharingAttribute::from(raw.attribute.value);
+    let ground = match &raw.ground {
+        Some(ground) => Some(inspection.words(&path.key("ground"), ground)?),
+        None => None,
+    };
+    let (message, remedy) = match attribute {
+        SharingAttribute::Conditional => (
+            "a `conditional` dataset states no conditions",
+            "Add `ground` with the conditions under which it is shared",
+        ),
+        SharingAttribute::NotShared => {
+            ("a `not_shared` dataset states no legal ground", "Add `ground` with the law that forbids sharing")
+        }
+        SharingAttribute::Unconditional => return Some(Sharing { attribute, ground }),
+    };
+    if ground.is_none() {
+        inspection.complaints.add(&path.key("attribute"), raw.attribute.position, message, remedy);
+        return None;
+    }
+    Some(Sharing { attribute, ground })
+}
+
+fn sensitivity(inspection: &mut Inspection, path: &Path<'_>, level: &At<u8>) -> Option<Sensitivity> {
+    let sensitivity = Sensitivity::new(level.value);
+    if sensitivity.is_none() {
+        let message = format!("there is no level {}", level.value);
+        inspection.complaints.add(path, level.position, message, "Write a level from 1 (public) to 4 (most sensitive)");
+    }
+    sensitivity
+}
+
+fn share(inspection: &mut Inspection, path: &Path<'_>, share: &At<f64>) -> Option<f64> {
+    // Not a range from 0 to 1: `contains` also refuses what is not a number.
+    if (0.0..=1.0).contains(&share.value) {
+        return Some(share.value);
+    }
+    inspection.complaints.add(
+        path,
+        share.position,
+        format!("{} is not a share", share.value),
+        "Write a number from 0 to 1",
+    );
+    None
+}
+
+fn fields(inspection: &mut Inspection, path: &Path<'_>, raw: &RawDataset) -> Declared<Field> {
+    inspection.not_empty(path, &raw.fields);
+    let mut declared = Declared::new();
+    for (index, element) in raw.fields.value.iter().enumerate() {
+        let path = path.index(index);
+        let field = field(inspection, &path, &element.value);
+        if let Some(field) = &field
+            && field.sensitivity.level() > raw.sensitivity.value
+        {
+            // The whole is at least as sensitive as its most sensitive part (GB/T 43697-2024).
+            let message = format!(
+                "the field is at level {}, its dataset only at {}",
+                field.sensitivity.level(),
+                raw.sensitivity.value
+            );
+            let position = element.value.sensitivity.position;
+            inspection.complaints.add(&path.key("sensitivity"), position, message, "Raise the level of the dataset");
+        }
+        let name = &element.value.name;
+        inspection.declare(&path.key("name"), "field", (name.value.clone(), name.position), field, &mut declared);
+    }
+    declared
+}
+
+fn field(inspection: &mut Inspection, path: &Path<'_>, raw: &RawField) -> Option<Field> {
+    let name = inspection.parse::<FieldName>(&path.key("name"), &raw.name);
+    let title = bilingual(inspection, &path.key("title"), &raw.title);
+    let element = element(inspection, &path.key("element"), &raw.element);
+    let kind = kind(inspection, path, raw);
+    let comparator = Comparator::from(raw.comparator.value);
+    if !comparator_fits(comparator, raw.kind.value) {
+        let message = "the comparator does not fit the kind of the field";
+        let remedy = format!("Use {}", fitting_comparators(raw.kind.value));
+        inspection.complaints.add(&path.key("comparator"), raw.comparator.position, message, remedy);
+    }
+    let sensitivity = sensitivity(inspection, &path.key("sensitivity"), &raw.sensitivity);
+    let disclosure = Disclosure::from(raw.disclosure.value);
+    if disclosure == Disclosure::Plain && raw.sensitivity.value == 4 {
+        let message = "a field at level 4 may not be disclosed `plain`";
+        let remedy = "Use `masked`, `compare_only` or `never`";
+        inspection.complaints.add(&path.key("disclosure"), raw.disclosure.position, message, remedy);
+    }
+    let mask = raw.mask.as_ref().map_or(MaskStyle::Whole, |mask| mask.value.into());
+    if let Some(raw_mask) = &raw.mask
+        && !mask_fits(mask, raw.kind.value)
+    {
+        let message = "the mask does not fit the kind of the field";
+        inspection.complaints.add(
+            &path.key("mask"),
+            raw_mask.position,
+            message,
+            "Use `whole`, or one made for this kind",
+        );
+    }
+    Some(Field {
+        name: name?,
+        title: title?,
+        element: element?,
+        kind: kind?,
+        comparator,
+        sensitivity: sensitivity?,
+        disclosure,
+        mask,
+        required: raw.required.unwrap_or(true),
+    })
+}
+
+fn element(inspection: &mut Inspection, path: &Path<'_>, raw: &At<String>) -> Option<String> {
+    let inner = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let text = raw.value.as_str();
+    if (1..=32).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_uppercase()) && text.bytes().all(inner) {
+        return Some(text.to_owned());
+    }
+    let message = format!("{} is not the short name of a data element", quoted(text));
+    inspection.complaints.add(path, raw.position, message, "Write its pinyin initials in capitals, such as GMSFHM");
+    None
+}
+
+fn kind(inspection: &mut Inspection, path: &Path<'_>, raw: &RawField) -> Option<FieldKind> {
+    let kind = raw.kind.value;
+    if let Some(chars_max) = &raw.chars_max
+        && kind != RawKind::Text
+    {
+        let message = "only a field of kind `text` has `chars_max`";
+        inspection.complaints.add(&path.key("chars_max"), chars_max.position, message, "Remove it");
+    }
+    if let Some(codes) = &raw.codes
+        && kind != RawKind::Code
+    {
+        let message = "only a field of kind `code` has `codes`";
+        inspection.complaints.add(&path.key("codes"), codes.position, message, "Remove them");
+    }
+    match kind {
+        RawKind::ResidentId => Some(FieldKind::ResidentId),
+        RawKind::CreditCode => Some(FieldKind::CreditCode),
+        RawKind::LicenceId => Some(FieldKind::LicenceId),
+        RawKind::Division => Some(FieldKind::Division),
+        RawKind::Date => Some(FieldKind::Date),
+        RawKind::Integer => Some(FieldKind::Integer),
+        RawKind::Boolean => Some(FieldKind::Boolean),
+        RawKind::Text => text_kind(inspection, path, raw),
+        RawKind::Code => code_kind(inspection, path, raw),
+    }
+}
+
+fn text_kind(inspection: &mut Inspection, path: &Path<'_>, raw: &RawField) -> Option<FieldKind> {
+    let Some(chars_max) = &raw.chars_max else {
+        let message = "a field of kind `text` needs `chars_max`";
+        inspection.complaints.add(&path.key("kind"), raw.kind.position, message, "Add the most characters it may have");
+        return None;
+    };
+    if !(1..=TEXT_CHARS_MAX).contains(&chars_max.value) {
+        let message = format!("a text of at most {} characters cannot be kept", chars_max.value);
+        let remedy = format!("Write a number from 1 to {TEXT_CHARS_MAX}");
+        inspection.complaints.add(&path.key("chars_max"), chars_max.position, message, remedy);
+        return None;
+    }
+    Some(FieldKind::Text { chars_max: usize::try_from(chars_max.value).ok()? })
+}
+
+fn code_kind(inspection: &mut Inspection, path: &Path<'_>, raw: &RawField) -> Option<FieldKind> {
+    let Some(codes) = &raw.codes else {
+        let message = "a field of kind `code` needs `codes`";
+        inspection.complaints.add(&path.key("kind"), raw.kind.position, message, "Add each code with its meaning");
+        return None;
+    };
+    let path = path.key("codes");
+    let Ordered(entries) = &codes.value;
+    if entries.is_empty() {
+        inspection.complaints.add(&path, codes.position, "the list is empty", "Name at least one");
+        return None;
+    }
+    let mut values = Vec::with_capacity(entries.len());
+    for (code, meaning) in entries {
+        let visible = code.value.bytes().all(|byte| byte.is_ascii_graphic());
+        if code.value.is_empty() || code.value.len() > CODE_CHARS_MAX || !visible {
+            let message = format!("{} is not a code", quoted(&code.value));
+            let remedy = format!("Write 1 to {CODE_CHARS_MAX} visible ASCII characters");
+            inspection.complaints.add(&path, code.position, message, remedy);
+        }
+        let meaning = inspection.words(&path.key(&code.value), meaning);
+        values.push((code.value.clone(), meaning.unwrap_or_default()));
+    }
+    Some(FieldKind::Code { values })
+}
+
+/// A key is there and may be compared: asking by a field is comparing with it.
+fn key(
+    inspection: &mut Inspection,
+    path: &Path<'_>,
+    name: &At<String>,
+    fields: &Declared<Field>,
+    is_primary: bool,
+) -> Option<FieldName> {
+    let field = inspection.refer(path, "field", name, fields)?;
+    let mut complain = |message: &str, remedy: &str| {
+        inspection.complaints.add(path, name.position, format!("the key `{}` {message}", field.name), remedy);
+        None
+    };
+    if field.disclosure == Disclosure::Never {
+        return complain(
+            "is a field that may `never` be used",
+            "Let it be `compare_only` at least, or choose another key",
+        );
+    }
+    match field.kind {
+        FieldKind::ResidentId | FieldKind::CreditCode | FieldKind::LicenceId | FieldKind::Text { .. } => {}
+        FieldKind::Division | FieldKind::Code { .. } | FieldKind::Date | FieldKind::Integer | FieldKind::Boolean => {
+            return complain("does not name a subject", "Choose an identifier or a text");
+        }
+    }
+    if is_primary && !field.required {
+        return complain("is not required", "A record without a key cannot be found: make the field required");
+    }
+    Some(field.name.clone())
+}
+
+fn secondary_keys(
+    inspection: &mut Inspection,
+    path: &Path<'_>,
+    raw: &RawDataset,
+    fields: &Declared<Field>,
+) -> Vec<FieldName> {
+    inspection.distinct(path, &raw.secondary_keys);
+    let mut names = Vec::new();
+    for (index, name) in raw.secondary_keys.iter().enumerate() {
+        let path = path.index(index);
+        if name.value == raw.key.value {
+            let message = "the key is a secondary key as well";
+            inspection.complaints.add(&path, name.position, message, "Remove it here");
+        }
+        names.extend(key(inspection, &path, name, fields, false));
+    }
+    names
+}
+
+fn status(inspection: &mut Inspection, path: &Path<'_>, raw: &RawStatus, fields: &Declared<Field>) -> Option<Status> {
+    inspection.not_empty(&path.key("ordinary"), &raw.ordinary);
+    inspection.distinct(&path.key("ordinary"), &raw.ordinary.value);
+    let field_path = path.key("field");
+    let field = inspection.refer(&field_path, "field", &raw.field, fields)?;
+    let FieldKind::Code { values } = &field.kind else {
+        complain_of_status(inspection, &field_path, raw.field.position, "is not of kind `code`", "List its codes");
+        return None;
+    };
+    if !field.required {
+        complain_of_status(inspection, &field_path, raw.field.position, "is not required", "Make it required");
+    }
+    let known: BTreeSet<&str> = values.iter().map(|(code, _)| code.as_str()).collect();
+    for (index, code) in raw.ordinary.value.iter().enumerate() {
+        if !known.contains(code.value.as_str()) {
+            let all = known.iter().map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ");
+            let message = format!("the status field has no code {}", quoted(&code.value));
+            let remedy = format!("Its codes are {all}");
+            inspection.complaints.add(&path.key("ordinary").index(index), code.position, message, remedy);
+        }
+    }
+    let ordinary = raw.ordinary.value.iter().map(|code| code.value.clone()).collect();
+    Some(Status { field: field.name.clone(), ordinary })
+}
+
+fn complain_of_status(inspection: &mut Inspection, path: &Path<'_>, position: Position, message: &str, remedy: &str) {
+    inspection.complaints.add(path, position, format!("the status field {message}"), remedy);
+}
+
+fn comparator_fits(comparator: Comparator, kind: RawKind) -> bool {
+    match kind {
+        RawKind::ResidentId | RawKind::CreditCode | RawKind::LicenceId | RawKind::Division | RawKind::Code => {
+            matches!(comparator, Comparator::Exact | Comparator::Code)
+        }
+        RawKind::Text => matches!(comparator, Comparator::Exact | Comparator::Name | Comparator::Code),
+        RawKind::Date => comparator == Comparator::Date,
+        RawKind::Integer => comparator == Comparator::Number,
+        RawKind::Boolean => comparator == Comparator::Exact,
+    }
+}
+
+fn fitting_comparators(kind: RawKind) -> &'static str {
+    match kind {
+        RawKind::ResidentId | RawKind::CreditCode | RawKind::LicenceId | RawKind::Division | RawKind::Code => {
+            "`code` or `exact`"
+        }
+        RawKind::Text => "`exact`, `name` or `code`",
+        RawKind::Date => "`date`",
+        RawKind::Integer => "`number`",
+        RawKind::Boolean => "`exact`",
+    }
+}
+
+fn mask_fits(mask: MaskStyle, kind: RawKind) -> bool {
+    match mask {
+        MaskStyle::Whole => true,
+        MaskStyle::Name | MaskStyle::Phone | MaskStyle::Address => kind == RawKind::Text,
+        MaskStyle::ResidentId => matches!(kind, RawKind::ResidentId | RawKind::Text),
+        MaskStyle::LicenceNumber => matches!(kind, RawKind::Text | RawKind::LicenceId | RawKind::CreditCode),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_named_comparators_are_those_that_fit() {
+        let kinds = [
+            RawKind::ResidentId,
+            RawKind::CreditCode,
+            RawKind::LicenceId,
+            RawKind::Division,
+            RawKind::Text,
+            RawKind::Code,
+            RawKind::Date,
+            RawKind::Integer,
+            RawKind::Boolean,
+        ];
+        let comparators = [
+            (Comparator::Exact, "`exact`"),
+            (Comparator::Name, "`name`"),
+            (Comparator::Date, "`date`"),
+            (Comparator::Code, "`code`"),
+            (Comparator::Number, "`number`"),
+        ];
+        for kind in kinds {
+            for (comparator, word) in comparators {
+                assert_eq!(
+                    comparator_fits(comparator, kind),
+                    fitting_comparators(kind).contains(word),
+                    "{kind:?} {word}"
+                );
+            }
+        }
+    }
+}

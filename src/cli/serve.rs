@@ -1,0 +1,41 @@
+//! `shuqiao serve`: open the node and answer until told to stop.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use chrono::Utc;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use super::home::Home;
+use crate::{
+    http::{self, Node},
+    telemetry,
+};
+
+pub(super) async fn run(home: &Home) -> anyhow::Result<ExitCode> {
+    let settings = home.settings()?;
+    telemetry::init(&settings.log);
+    let metrics = telemetry::install_metrics()?;
+    let address = settings.http.listen;
+    let node = Box::pin(Node::open(settings, metrics, Utc::now)).await?;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    tracing::info!(%address, node = %node.settings.node.id, "serving");
+    http::serve(Arc::clone(&node), listener, stop_signal()?).await?;
+    tracing::info!("stopped; every answered call is in the log");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves at SIGTERM or SIGINT.
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,26 @@
+//! `shuqiao sql`: ordinary SQL over the published registers, for the steward at the node itself.
+
+use std::process::ExitCode;
+
+use arrow::util::pretty::pretty_format_batches;
+use clap::Args;
+
+use crate::{catalog, config::Settings, engine::Engine};
+
+#[derive(Debug, Args)]
+pub(super) struct SqlArgs {
+    /// One read-only statement; a register is named by its dataset id, quoted: `select count(*) from "natural-person"`.
+    statement: String,
+}
+
+pub(super) async fn run(args: SqlArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let catalog = catalog::load(&settings.paths.catalog)?;
+    let engine = Engine::new(&catalog, &settings.paths.tables(), settings.lookup.sql_memory_bytes)?;
+    let (_, errors) = engine.refresh().await;
+    for error in errors {
+        return Err(error.into());
+    }
+    let batches = engine.sql(&args.statement).await?;
+    println!("{}", pretty_format_batches(&batches)?);
+    Ok(ExitCode::SUCCESS)
+}

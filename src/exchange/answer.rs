@@ -1,0 +1,324 @@
+//! The nine steps.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest;
+use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat, Timelike, Utc};
+use metrics::{counter, histogram};
+
+use super::{
+    body::{AnswerBody, OutcomeWord},
+    call::{Call, Question},
+    limit::Limits,
+    shape::{self, Shaped},
+};
+use crate::{
+    agreements::Agreements,
+    audit::{AuditError, Log, Pseudonymiser, Record, receipt},
+    catalog::Catalog,
+    engine::{Engine, Found},
+    identifiers::{AgreementId, CallId},
+    identity::{Caller, Verifier},
+    keys::SigningKey,
+    ledger::Agreement,
+    policy::{self, Decision, Obligations, Operation, PolicySet},
+    problem::{Code, Problem},
+    verification::Reason,
+};
+
+/// China Standard Time, all year since 1991. Validity in law ends with the day in China, not in Greenwich.
+pub(super) const CHINA_OFFSET_SECONDS: i32 = 8 * 3600;
+
+/// The day it is in China.
+pub(super) fn day_in_china(now: DateTime<Utc>) -> NaiveDate {
+    in_china(now).date_naive()
+}
+
+fn in_china(now: DateTime<Utc>) -> DateTime<FixedOffset> {
+    let zone = FixedOffset::east_opt(CHINA_OFFSET_SECONDS).expect("eight hours are less than a day");
+    now.with_timezone(&zone)
+}
+
+/// What the road is built of; made once, by whoever builds the node.
+pub struct Parts {
+    pub catalog: Arc<Catalog>,
+    pub agreements: Arc<Agreements>,
+    pub engine: Arc<Engine>,
+    pub policies: Arc<PolicySet>,
+    pub verifier: Arc<Verifier>,
+    pub log: Arc<Log>,
+    pub pseudonyms: Pseudonymiser,
+    pub receipt_key: Arc<SigningKey>,
+    /// The node's public URL, which its receipts name as issuer.
+    pub url: String,
+    /// Ceiling of one client over all its agreements.
+    pub client_calls_per_second: NonZeroU32,
+    /// How long a look-up may take before the answer is indeterminate.
+    pub lookup_deadline: Duration,
+}
+
+/// Answers calls.
+pub struct Exchange {
+    parts: Parts,
+    policies: ArcSwap<PolicySet>,
+    limits: Limits,
+}
+
+/// A request as a door hands it in. Time and the call's id come from outside.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    pub call_id: CallId,
+    pub operation: Operation,
+    pub bearer: Option<&'a str>,
+    /// The body's SHA-256, as it was sent.
+    pub request_sha256: [u8; 32],
+    /// What the door understood of the body, or why it did not.
+    pub question: Result<Question, Problem>,
+    pub received: DateTime<Utc>,
+}
+
+/// An answer that has been recorded and signed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub body: AnswerBody,
+    /// The body in RFC 8785 canonical form: the bytes that the receipt binds.
+    pub canonical: Vec<u8>,
+    pub receipt: String,
+}
+
+/// A refusal that has been recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub call_id: CallId,
+    pub problem: Problem,
+}
+
+/// What a call may be used for, once step 3 has found it.
+struct Purpose {
+    agreement: Option<Arc<Agreement>>,
+}
+
+impl Exchange {
+    /// A road over the given parts. `used_today` are the agreements of today's calls, as the audit log remembers them.
+    pub fn new(parts: Parts, used: impl IntoIterator<Item = (AgreementId, NaiveDate)>) -> Self {
+        let limits = Limits::new(parts.client_calls_per_second);
+        for (agreement, day) in used {
+            limits.count_again(&agreement, day);
+        }
+        Self { policies: ArcSwap::new(Arc::clone(&parts.policies)), limits, parts }
+    }
+
+    /// Answer one call: the nine steps, in their order.
+    ///
+    /// Whatever comes out has been recorded durably before (promise 2); if it could not be, the refusal says so and
+    /// nothing else. Dropping the future (the caller hung up) leaves at most a record of an answer that was not read.
+    pub async fn answer(&self, incoming: Incoming<'_>) -> Result<Answer, Refusal> {
+        let started = std::time::Instant::now();
+        let mut record =
+            Record::begin(incoming.call_id, incoming.received, incoming.operation.into(), incoming.request_sha256);
+        let shaped = self.shaped(&incoming, &mut record).await; //                        1 to 7
+        let answered = self.record_and_sign(&incoming, record, shaped, started).await; // 8 and 9
+        let operation = incoming.operation.as_str();
+        let (outcome, code) = match &answered {
+            Ok(answer) => (answer.body.outcome.as_str(), "none"),
+            Err(refusal) => ("refused", refusal.problem.code.as_str()),
+        };
+        counter!("shuqiao_calls_total", "operation" => operation, "outcome" => outcome, "code" => code).increment(1);
+        histogram!("shuqiao_call_seconds", "operation" => operation).record(started.elapsed().as_secs_f64());
+        answered
+    }
+
+    /// Steps 1 to 7. Each notes in the record what it has learnt, so that a refusal is recorded with all that was known.
+    async fn shaped(
+        &self,
+        incoming: &Incoming<'_>,
+        record: &mut Record,
+    ) -> Result<(Call, Option<Found>, Shaped), Problem> {
+        let now = incoming.received;
+        let caller = self.identify(incoming.bearer, now).await?; //                1 identify
+        record.caller(&caller.client, &caller.department);
+        let question = incoming.question.as_ref().map_err(Problem::clone)?;
+        let call = Call::parse(question, &self.parts.catalog, day_in_china(now))?; // 2 parse
+        self.note_call(record, &call);
+        let purpose = self.resolve(&caller, &call, now); //                         3 resolve
+        record.agreement(purpose.agreement.as_deref().map(|agreement| &agreement.id));
+        self.limits.admit(&caller.client, purpose.agreement.as_deref(), now)?; //   4 limit
+        let obligations = self.decide(&caller, &call, &purpose, now, record)?; //   5 decide
+        let (found, status_column) = self.look_up(&call).await; //                  6 look up
+        let shaped = match &found {
+            Ok(found) => shape::shape(&call, found, status_column, &obligations), // 7 shape
+            Err(reason) => shape::unanswered(&call, *reason),
+        };
+        Ok((call, found.ok(), shaped))
+    }
+
+    async fn identify(&self, bearer: Option<&str>, now: DateTime<Utc>) -> Result<Caller, Problem> {
+        let Some(bearer) = bearer else {
+            return Err(Problem::new(Code::TokenMissing, "no bearer token was sent")
+                .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
+        };
+        self.parts.verifier.verify(bearer, now).await.map_err(|error| Problem::new(error.code(), error.to_string()))
+    }
+
+    fn note_call(&self, record: &mut Record, call: &Call) {
+        let subject = self.parts.pseudonyms.pseudonym(call.subject_field.as_str(), &call.subject);
+        record.call(&call.dataset.id, &call.item.code, call.case.as_ref(), &call.subject_field, subject, &call.fields);
+    }
+
+    fn resolve(&self, caller: &Caller, call: &Call, now: DateTime<Utc>) -> Purpose {
+        let today = day_in_china(now);
+        let found = self.parts.agreements.find(&caller.department, &call.dataset.id, &call.item.code, today);
+        Purpose { agreement: found.cloned() }
+    }
+
+    fn decide(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        purpose: &Purpose,
+        now: DateTime<Utc>,
+        record: &mut Record,
+    ) -> Result<Obligations, Problem> {
+        let policies = self.policies.load();
+        let Some(department) = self.parts.catalog.departments.get(&caller.department) else {
+            let detail = format!("department `{}` is not in the catalogue", caller.department);
+            return Err(Problem::new(Code::Denied, detail).remedy("Ask the node's operator to add it."));
+        };
+        let local = in_china(now);
+        let decision = policies.decide(&policy::Question {
+            operation: call.operation(),
+            client: &caller.client,
+            department,
+            dataset: &call.dataset,
+            item: &call.item,
+            agreement: purpose.agreement.as_deref(),
+            subject_field: &call.subject_field,
+            fields: &call.fields,
+            case_present: call.case.is_some(),
+            today: local.date_naive(),
+            hour: local.hour(),
+        });
+        match decision {
+            Decision::Allow { policies: decided, obligations } => {
+                record.allowed(decided, &obligations.words(), policies.hash());
+                Ok(obligations)
+            }
+            Decision::Deny { policies: decided, reasons } => {
+                record.denied(decided.clone(), policies.hash());
+                Err(Problem::new(Code::Denied, reasons.join("; ")).policies(decided).remedy(
+                    "The policies that decided are named; ask the data steward for an agreement that covers the call.",
+                ))
+            }
+        }
+    }
+
+    async fn look_up(&self, call: &Call) -> (Result<Found, Reason>, Option<usize>) {
+        let (positions, status_column) = shape::positions_to_read(call);
+        let asked = self.parts.engine.look_up(&call.dataset.id, &call.subject_field, &call.subject, &positions);
+        let found = match tokio::time::timeout(self.parts.lookup_deadline, asked).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => {
+                tracing::warn!(dataset = %call.dataset.id, error = &error as &dyn std::error::Error, "look-up failed");
+                Err(shape::reason_of(&error))
+            }
+            Err(_) => Err(Reason::DeadlineExceeded),
+        };
+        (found, status_column)
+    }
+
+    /// Steps 8 and 9: the record is durable before anything is said, and what is said is what was recorded.
+    async fn record_and_sign(
+        &self,
+        incoming: &Incoming<'_>,
+        mut record: Record,
+        shaped: Result<(Call, Option<Found>, Shaped), Problem>,
+        started: std::time::Instant,
+    ) -> Result<Answer, Refusal> {
+        let refused = |problem| Refusal { call_id: incoming.call_id, problem };
+        let composed = match shaped {
+            Ok((call, found, shaped)) => {
+                let body = body(incoming, &call, found.as_ref(), &shaped);
+                let canonical = serde_jcs::to_vec(&body).map_err(|error| refused(internal(&error)))?;
+                record.answered(&record_of(&body, &shaped), sha256(&canonical));
+                Ok((body, canonical))
+            }
+            Err(problem) => {
+                record.refused(problem.code);
+                Err(problem)
+            }
+        };
+        record.took(started.elapsed());
+        let payload = record.to_bytes().map_err(|error| refused(audit_failed(&error)))?;
+        let appended = self.parts.log.append(payload).await.map_err(|error| refused(audit_failed(&error)))?; // 8 record
+        let (body, canonical) = composed.map_err(refused)?;
+        let claims = record.receipt_claims(&self.parts.url, self.parts.log.id(), &appended);
+        let receipt = receipt::sign(&self.parts.receipt_key, &claims); //                                       9 sign
+        Ok(Answer { body, canonical, receipt })
+    }
+
+    /// The policy set that decides from now on; the one before goes when its last call is done.
+    pub fn policies(&self) -> Arc<PolicySet> {
+        self.policies.load_full()
+    }
+}
+
+fn record_of(body: &AnswerBody, shaped: &Shaped) -> crate::audit::Answered {
+    crate::audit::Answered {
+        outcome: body.outcome.as_str().to_owned(),
+        reason: body.reason.clone(),
+        dataset_version: body.dataset_version,
+        as_of: body.as_of.clone(),
+        disclosed: shaped.values.iter().flat_map(|values| values.keys().cloned()).collect(),
+    }
+}
+
+fn body(incoming: &Incoming<'_>, call: &Call, found: Option<&Found>, shaped: &Shaped) -> AnswerBody {
+    let names = |fields: &[crate::identifiers::FieldName]| {
+        let names: Vec<_> = fields.iter().map(|field| field.as_str().to_owned()).collect();
+        Some(names).filter(|names| !names.is_empty())
+    };
+    AnswerBody {
+        call_id: incoming.call_id.to_string(),
+        outcome: shaped.outcome,
+        reason: shaped.reason.map(|reason| reason.as_str().to_owned()),
+        disposition: disposition(shaped),
+        claims: shaped.claims.clone(),
+        values: shaped.values.clone(),
+        masked: names(&shaped.masked),
+        withheld: names(&shaped.withheld),
+        dataset: call.dataset.id.as_str().to_owned(),
+        dataset_version: found.map(|found| found.version.0),
+        as_of: found.map(|found| timestamp(found.as_of)),
+        answered_at: timestamp(incoming.received),
+    }
+}
+
+fn disposition(shaped: &Shaped) -> Option<String> {
+    match shaped.outcome {
+        OutcomeWord::Indeterminate => shaped.reason.map(|reason| reason.disposition().to_owned()),
+        OutcomeWord::Match | OutcomeWord::Mismatch | OutcomeWord::Found | OutcomeWord::NotFound => None,
+    }
+}
+
+fn timestamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
+}
+
+fn internal(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(error, "an answer could not be composed");
+    Problem::new(Code::Internal, "the node could not compose the answer")
+}
+
+/// No record, no answer (promise 2).
+fn audit_failed(error: &AuditError) -> Problem {
+    tracing::error!(error = error as &dyn std::error::Error, "the audit log did not take a record");
+    let problem = Problem::new(error.code(), "the call could not be recorded, so it is not answered");
+    problem.remedy("Try again.").retry_after(1)
+}

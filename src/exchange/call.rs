@@ -1,0 +1,189 @@
+//! Step 2: a question of loose text becomes a call of checked values.
+
+use std::{str::FromStr, sync::Arc};
+
+use chrono::NaiveDate;
+
+use crate::{
+    catalog::{Catalog, Dataset, Item},
+    identifiers::{CaseNo, DatasetId, FieldName, IdentifierError, ItemCode},
+    policy::Operation,
+    problem::{Code, Problem},
+    verification::{Claim, ClaimInput},
+};
+
+/// Most claims of one call, or fields of one disclosure. No register has more fields than that.
+const FIELDS_MAX: usize = 64;
+
+/// What a door understood of a request: the right shape, nothing checked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub dataset: String,
+    pub item: String,
+    pub case: Option<String>,
+    /// Key field and value; exactly one.
+    pub subject: Vec<(String, String)>,
+    pub asked: Asked,
+}
+
+/// What is wanted of the record.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// Claims to be held against it: field, operators.
+    Claims(Vec<(String, Vec<ClaimInput>)>),
+    /// Fields to be disclosed.
+    Fields(Vec<String>),
+}
+
+/// A call whose every part has been checked against the standards and the catalogue.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) dataset: Arc<Dataset>,
+    pub(super) item: Arc<Item>,
+    pub(super) case: Option<CaseNo>,
+    pub(super) subject_field: FieldName,
+    /// The subject's key in its canonical text. A register value: it goes to the engine and nowhere else.
+    pub(super) subject: String,
+    /// Fields asked, with their positions in the dataset.
+    pub(super) fields: Vec<FieldName>,
+    pub(super) positions: Vec<usize>,
+    pub(super) wanted: Wanted,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Wanted {
+    /// One claim for each of the call's fields, in their order.
+    Comparison(Vec<Claim>),
+    Values,
+}
+
+impl Call {
+    pub(super) fn operation(&self) -> Operation {
+        match self.wanted {
+            Wanted::Comparison(_) => Operation::Verify,
+            Wanted::Values => Operation::Disclose,
+        }
+    }
+
+    pub(super) fn parse(question: &Question, catalog: &Catalog, today: NaiveDate) -> Result<Self, Problem> {
+        let dataset = find_dataset(&question.dataset, catalog)?;
+        let item = find_item(&question.item, catalog)?;
+        let case = question.case.as_deref().map(|text| parsed::<CaseNo>(text, "/case")).transpose()?;
+        let (subject_field, subject) = subject(&question.subject, &dataset, today)?;
+        let (fields, positions, wanted) = match &question.asked {
+            Asked::Claims(claims) => comparisons(claims, &dataset, today)?,
+            Asked::Fields(fields) => values(fields, &dataset)?,
+        };
+        Ok(Self { dataset, item, case, subject_field, subject, fields, positions, wanted })
+    }
+}
+
+fn find_dataset(text: &str, catalog: &Catalog) -> Result<Arc<Dataset>, Problem> {
+    let id: DatasetId = parsed(text, "/dataset")?;
+    catalog.datasets.get(&id).cloned().ok_or_else(|| {
+        let known: Vec<_> = catalog.datasets.keys().map(DatasetId::as_str).collect();
+        Problem::new(Code::UnknownDataset, format!("dataset `{id}` is not in the catalogue"))
+            .at("/dataset")
+            .remedy(format!("Ask one of: {}.", known.join(", ")))
+    })
+}
+
+fn find_item(text: &str, catalog: &Catalog) -> Result<Arc<Item>, Problem> {
+    let code: ItemCode = parsed(text, "/item")?;
+    catalog.items.get(&code).cloned().ok_or_else(|| {
+        Problem::new(Code::UnknownItem, format!("service item `{code}` is not in the catalogue"))
+            .at("/item")
+            .remedy("Name the 31-character implementation code of an item that this node knows.")
+    })
+}
+
+fn subject(given: &[(String, String)], dataset: &Dataset, today: NaiveDate) -> Result<(FieldName, String), Problem> {
+    let keys = || {
+        let names: Vec<_> =
+            std::iter::once(&dataset.key).chain(&dataset.secondary_keys).map(FieldName::as_str).collect();
+        format!("Name the subject by one of: {}.", names.join(", "))
+    };
+    let [(name, text)] = given else {
+        let detail = format!("the subject is named by {} fields, not by one", given.len());
+        return Err(Problem::new(Code::InvalidValue, detail).at("/subject").remedy(keys()));
+    };
+    let pointer = pointer("/subject", name);
+    let field = match dataset.field(name) {
+        Some((_, field)) if dataset.is_key(&field.name) => field,
+        _ => {
+            let detail = format!("`{name}` is not a key of `{}`", dataset.id);
+            return Err(Problem::new(Code::UnknownField, detail).at(pointer).remedy(keys()));
+        }
+    };
+    let value = field.kind.parse(text, today).map_err(|error| {
+        Problem::new(Code::InvalidValue, error.reason).at(pointer).remedy("Check the number against the document.")
+    })?;
+    Ok((field.name.clone(), value.as_text().into_owned()))
+}
+
+type Fields = (Vec<FieldName>, Vec<usize>, Wanted);
+
+fn comparisons(given: &[(String, Vec<ClaimInput>)], dataset: &Dataset, today: NaiveDate) -> Result<Fields, Problem> {
+    check_count(given.len(), "/claims")?;
+    let (mut fields, mut positions, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, inputs) in given {
+        let pointer = pointer("/claims", name);
+        let (position, field) = find_field(name, dataset, &pointer)?;
+        let claim = Claim::parse(field, inputs, today).map_err(|error| {
+            let problem = Problem::new(error.code(), error.to_string()).at(pointer);
+            match error.remedy() {
+                Some(remedy) => problem.remedy(remedy),
+                None => problem,
+            }
+        })?;
+        fields.push(field.name.clone());
+        positions.push(position);
+        claims.push(claim);
+    }
+    Ok((fields, positions, Wanted::Comparison(claims)))
+}
+
+fn values(given: &[String], dataset: &Dataset) -> Result<Fields, Problem> {
+    check_count(given.len(), "/fields")?;
+    let (mut fields, mut positions) = (Vec::new(), Vec::new());
+    for (number, name) in given.iter().enumerate() {
+        let pointer = format!("/fields/{number}");
+        let (position, field) = find_field(name, dataset, &pointer)?;
+        if fields.contains(&field.name) {
+            return Err(Problem::new(Code::InvalidValue, format!("field `{name}` is asked twice")).at(pointer));
+        }
+        fields.push(field.name.clone());
+        positions.push(position);
+    }
+    Ok((fields, positions, Wanted::Values))
+}
+
+fn check_count(count: usize, pointer: &str) -> Result<(), Problem> {
+    match count {
+        1..=FIELDS_MAX => Ok(()),
+        0 => Err(Problem::new(Code::InvalidValue, "nothing is asked").at(pointer).remedy("Name at least one field.")),
+        _ => Err(Problem::new(Code::InvalidValue, format!("more than {FIELDS_MAX} fields are asked")).at(pointer)),
+    }
+}
+
+fn find_field<'a>(
+    name: &str,
+    dataset: &'a Dataset,
+    pointer: &str,
+) -> Result<(usize, &'a crate::catalog::Field), Problem> {
+    dataset.field(name).ok_or_else(|| {
+        let known: Vec<_> = dataset.fields.iter().map(|field| field.name.as_str()).collect();
+        Problem::new(Code::UnknownField, format!("`{}` has no field `{name}`", dataset.id))
+            .at(pointer)
+            .remedy(format!("Its fields are: {}.", known.join(", ")))
+    })
+}
+
+fn parsed<T: FromStr<Err = IdentifierError>>(text: &str, pointer: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: IdentifierError| Problem::new(Code::InvalidValue, error.reason).at(pointer))
+}
+
+/// A JSON pointer (RFC 6901) to a member named by the caller.
+fn pointer(parent: &str, member: &str) -> String {
+    format!("{parent}/{}", member.replace('~', "~0").replace('/', "~1"))
+}

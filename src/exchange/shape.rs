@@ -1,0 +1,152 @@
+//! Step 7: what was found becomes what may be said. Pure.
+
+use std::collections::BTreeMap;
+
+use super::{
+    body::{ClaimBody, OutcomeWord, claim_bodies, outcome_words},
+    call::{Call, Wanted},
+};
+use crate::{
+    catalog::{Dataset, Value},
+    engine::{Found, LookupError},
+    identifiers::FieldName,
+    policy::Obligations,
+    verification::{ClaimResult, Comparison, Outcome, Reason, judge, mask},
+};
+
+/// The part of an answer that depends on the record.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shaped {
+    pub(super) outcome: OutcomeWord,
+    pub(super) reason: Option<Reason>,
+    pub(super) claims: Option<BTreeMap<String, ClaimBody>>,
+    pub(super) values: Option<BTreeMap<String, serde_json::Value>>,
+    pub(super) masked: Vec<FieldName>,
+    pub(super) withheld: Vec<FieldName>,
+}
+
+/// The fields to read for a call: those asked, and the record's status where it matters.
+pub(super) fn positions_to_read(call: &Call) -> (Vec<usize>, Option<usize>) {
+    let mut positions = call.positions.clone();
+    let status = call.dataset.status.as_ref().and_then(|status| call.dataset.field(status.field.as_str()));
+    let status_column = status.map(|(position, _)| {
+        positions.iter().position(|&asked| asked == position).unwrap_or_else(|| {
+            positions.push(position);
+            positions.len() - 1
+        })
+    });
+    (positions, status_column)
+}
+
+/// Apply the comparison or disclosure, then the obligations.
+pub(super) fn shape(call: &Call, found: &Found, status_column: Option<usize>, obligations: &Obligations) -> Shaped {
+    match &call.wanted {
+        Wanted::Comparison(claims) => {
+            let claims: Vec<_> = call.fields.iter().cloned().zip(claims.iter()).collect();
+            let judgement = judge(&call.dataset, &claims, &found.rows, status_column);
+            compared(judgement.outcome, &judgement.results, &call.fields, obligations)
+        }
+        Wanted::Values => disclosed(call, found, status_column, obligations),
+    }
+}
+
+/// A source that could not be asked: indeterminate, never `not_found` (promise 1).
+pub(super) fn unanswered(call: &Call, reason: Reason) -> Shaped {
+    match &call.wanted {
+        Wanted::Comparison(_) => compared(Outcome::Indeterminate(reason), &[], &call.fields, &Obligations::default()),
+        Wanted::Values => without_values(OutcomeWord::Indeterminate, Some(reason)),
+    }
+}
+
+/// Why a look-up gave no rows, in the answer's words.
+pub(super) fn reason_of(error: &LookupError) -> Reason {
+    match error {
+        LookupError::NotPublished { .. } => Reason::NotPublished,
+        LookupError::TooMany { .. } => Reason::Ambiguous,
+        LookupError::Unknown { .. } | LookupError::Unreadable { .. } => Reason::SourceUnavailable,
+    }
+}
+
+fn compared(
+    outcome: Outcome,
+    results: &[(FieldName, Comparison)],
+    fields: &[FieldName],
+    obligations: &Obligations,
+) -> Shaped {
+    // An answer has one verdict a claim whatever happened, so that its shape tells nothing.
+    let (word, reason, claims) = match outcome {
+        Outcome::NotFound if obligations.fold_not_found => {
+            (OutcomeWord::Mismatch, None, verdicts(fields, ClaimResult::Mismatch))
+        }
+        Outcome::NotFound => (OutcomeWord::NotFound, None, verdicts(fields, ClaimResult::Mismatch)),
+        other => {
+            let (word, reason) = outcome_words(&other);
+            let claims = match (results.is_empty(), &other) {
+                (true, Outcome::Indeterminate(reason)) => verdicts(fields, ClaimResult::Indeterminate(*reason)),
+                _ => claim_bodies(results),
+            };
+            (word, reason, claims)
+        }
+    };
+    let claims = if word == OutcomeWord::NotFound { None } else { Some(claims) };
+    Shaped { outcome: word, reason, claims, values: None, masked: Vec::new(), withheld: Vec::new() }
+}
+
+fn verdicts(fields: &[FieldName], result: ClaimResult) -> BTreeMap<String, ClaimBody> {
+    let results: Vec<_> = fields.iter().map(|field| (field.clone(), Comparison { result, rule: None })).collect();
+    claim_bodies(&results)
+}
+
+fn disclosed(call: &Call, found: &Found, status_column: Option<usize>, obligations: &Obligations) -> Shaped {
+    let row = match found.rows.as_slice() {
+        [] if obligations.fold_not_found => return without_values(OutcomeWord::Indeterminate, Some(Reason::NoValue)),
+        [] => return without_values(OutcomeWord::NotFound, None),
+        [row] => row,
+        _ => return without_values(OutcomeWord::Indeterminate, Some(Reason::Ambiguous)),
+    };
+    if !is_ordinary(&call.dataset, row, status_column) && !asks_status(call) {
+        return without_values(OutcomeWord::Indeterminate, Some(Reason::RecordNotOrdinary));
+    }
+    let mut shaped = without_values(OutcomeWord::Found, None);
+    let mut values = BTreeMap::new();
+    for ((field, &position), value) in call.fields.iter().zip(&call.positions).zip(row) {
+        if obligations.dropped.contains(field) {
+            shaped.withheld.push(field.clone());
+            continue;
+        }
+        let said = match value {
+            None => serde_json::Value::Null,
+            Some(value) if obligations.masked.contains(field) => {
+                shaped.masked.push(field.clone());
+                mask(call.dataset.fields[position].mask, value).into()
+            }
+            Some(value) => plain(value),
+        };
+        values.insert(field.as_str().to_owned(), said);
+    }
+    shaped.values = Some(values);
+    shaped
+}
+
+fn plain(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Text(text) => text.as_str().into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Boolean(truth) => (*truth).into(),
+        Value::Date(_) => value.as_text().into(),
+    }
+}
+
+fn without_values(outcome: OutcomeWord, reason: Option<Reason>) -> Shaped {
+    Shaped { outcome, reason, claims: None, values: None, masked: Vec::new(), withheld: Vec::new() }
+}
+
+fn is_ordinary(dataset: &Dataset, row: &[Option<Value>], status_column: Option<usize>) -> bool {
+    let (Some(status), Some(column)) = (&dataset.status, status_column) else { return true };
+    let value = row.get(column).and_then(Option::as_ref);
+    value.is_some_and(|value| status.ordinary.iter().any(|code| *code == value.as_text()))
+}
+
+fn asks_status(call: &Call) -> bool {
+    call.dataset.status.as_ref().is_some_and(|status| call.fields.contains(&status.field))
+}

@@ -1,0 +1,73 @@
+//! `POST /v1/disclosures`: the agreed fields of a record, masked as obliged.
+
+use std::sync::Arc;
+
+use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    super::{Node, body, problem::ProblemBody},
+    verifications::{Members, SignedAnswer, call},
+};
+use crate::{
+    exchange::{Asked, Question},
+    policy::Operation,
+};
+
+/// A request for fields of one record, for the sake of a service item.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DisclosureBody {
+    /// Dataset id, such as `legal-entity`.
+    #[schema(example = "legal-entity")]
+    pub dataset: String,
+    /// The service item for whose sake the call is made: its 31-character implementation code (GB/T 39554.1).
+    pub item: String,
+    /// The caller's own number for the case, 1 to 64 visible ASCII characters.
+    #[serde(default)]
+    pub case: Option<String>,
+    /// Whom or what the request is about: exactly one key field with its value.
+    pub subject: Members<String>,
+    /// The fields wanted, 1 to 64.
+    pub fields: Vec<String>,
+}
+
+/// Disclose fields of one record.
+///
+/// Only fields that the agreement grants and the item needs, masked where the catalogue or a policy says so.
+#[utoipa::path(
+    post,
+    path = "/v1/disclosures",
+    tag = "calls",
+    request_body = DisclosureBody,
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The call was answered and recorded", body = SignedAnswer),
+        (status = 400, description = "The body is not of the documented shape", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or a token that was refused", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Denied by policy; `policies` names those that decided", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 408, description = "The request took too long to arrive", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The content type is not application/json", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A value fails its check; `field` points at it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many calls; see `retry-after`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Overloaded, shutting down, or the call could not be recorded; see `retry-after`", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn disclose(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Response {
+    let asked = |headers: &HeaderMap, bytes: &[u8]| body::json::<DisclosureBody>(headers, bytes).map(Question::from);
+    call(&node, Operation::Disclose, &headers, body, asked).await
+}
+
+impl From<DisclosureBody> for Question {
+    fn from(body: DisclosureBody) -> Self {
+        Self {
+            dataset: body.dataset,
+            item: body.item,
+            case: body.case,
+            subject: body.subject.0,
+            asked: Asked::Fields(body.fields),
+        }
+    }
+}

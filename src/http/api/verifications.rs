@@ -1,0 +1,226 @@
+//! `POST /v1/verifications`: are these claims right?
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::{
+    Node, body,
+    problem::{ProblemBody, ProblemResponse},
+};
+use crate::{
+    exchange::{Answer, AnswerBody, Asked, Question},
+    policy::Operation,
+    problem::Problem,
+    verification::{ClaimInput, Scalar},
+};
+
+/// A question about one record, for the sake of a service item.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerificationBody {
+    /// Dataset id, such as `natural-person`.
+    #[schema(example = "natural-person")]
+    pub dataset: String,
+    /// The service item for whose sake the call is made: its 31-character implementation code (GB/T 39554.1).
+    #[schema(example = "11440100MB9YYY997R3440101001000")]
+    pub item: String,
+    /// The caller's own number for the case, 1 to 64 visible ASCII characters.
+    #[serde(default)]
+    pub case: Option<String>,
+    /// Whom or what the question is about: exactly one key field with its value.
+    #[schema(example = json!({"resident_id": "440100188912310015"}))]
+    pub subject: Members<String>,
+    /// What is claimed, by field: a value, or operators that must all hold.
+    #[schema(example = json!({"name": "张三", "birth_date": {"before": "2008-11-24"}}))]
+    pub claims: Members<ClaimSide>,
+}
+
+/// A claim: a value (equality) or a predicate.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ClaimSide {
+    Value(ScalarSide),
+    Predicate(Predicate),
+}
+
+/// Operators on a date or a number; all that are given must hold.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Predicate {
+    /// The register's value is earlier or smaller.
+    pub before: Option<ScalarSide>,
+    /// The register's value is later or larger.
+    pub after: Option<ScalarSide>,
+    /// The register's value is the same, later or larger.
+    pub at_least: Option<ScalarSide>,
+    /// The register's value is the same, earlier or smaller.
+    pub at_most: Option<ScalarSide>,
+    /// The register's value is one of these, 1 to 32.
+    pub one_of: Option<Vec<ScalarSide>>,
+}
+
+/// A JSON scalar.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ScalarSide {
+    Text(String),
+    Integer(i64),
+    Boolean(bool),
+}
+
+/// The members of a JSON object in their order. A member that stands twice is refused: JSON readers differ in which of
+/// the two they take, and a signed request must mean one thing.
+#[derive(Debug)]
+pub(crate) struct Members<T>(pub(crate) Vec<(String, T)>);
+
+/// Answer one verification call.
+///
+/// The answer says `match`, `mismatch`, `not_found` or `indeterminate`, and the same for each claim; never a register
+/// value. Its `receipt` is a compact JWS (EdDSA) over the request's and the answer's digests.
+#[utoipa::path(
+    post,
+    path = "/v1/verifications",
+    tag = "calls",
+    request_body = VerificationBody,
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The call was answered and recorded", body = SignedAnswer),
+        (status = 400, description = "The body is not of the documented shape", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No token, or a token that was refused", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Denied by policy; `policies` names those that decided", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 408, description = "The request took too long to arrive", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "The content type is not application/json", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A value fails its check; `field` points at it", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many calls; see `retry-after`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Overloaded, shutting down, or the call could not be recorded; see `retry-after`", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn verify(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Response {
+    let asked = |headers: &HeaderMap, bytes: &[u8]| body::json::<VerificationBody>(headers, bytes).map(Question::from);
+    call(&node, Operation::Verify, &headers, body, asked).await
+}
+
+/// An answer with its receipt.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the JSON for OpenAPI; the bytes are put together in `signed`")]
+pub(crate) struct SignedAnswer {
+    #[schema(inline)]
+    #[allow(clippy::struct_field_names, reason = "flattened")]
+    answer: AnswerBody,
+    /// Compact JWS (EdDSA, `typ` `receipt+jwt`). `request_sha256` is over the request body as sent, `answer_sha256` over
+    /// this answer without `receipt` in RFC 8785 canonical form.
+    receipt: String,
+}
+
+/// Extract, ask, shape: what both kinds of call share.
+pub(super) async fn call(
+    node: &Node,
+    operation: Operation,
+    headers: &HeaderMap,
+    body: Body,
+    question: impl FnOnce(&HeaderMap, &[u8]) -> Result<Question, Problem>,
+) -> Response {
+    let bytes = match body::read(body, node.settings.http.body_bytes_max).await {
+        Ok(bytes) => bytes,
+        Err(problem) => return ProblemResponse::from(problem).into_response(),
+    };
+    let answered = node.answer(operation, body::bearer(headers), &bytes, question(headers, &bytes)).await;
+    match answered {
+        Ok(answer) => signed(answer),
+        Err(refusal) => ProblemResponse::of_call(refusal.problem, refusal.call_id).into_response(),
+    }
+}
+
+/// The canonical bytes with `receipt` put in as the last member.
+fn signed(answer: Answer) -> Response {
+    let mut bytes = answer.canonical;
+    bytes.pop(); // The closing brace of a JSON object, which the canonical form ends with.
+    bytes.extend_from_slice(b",\"receipt\":\"");
+    bytes.extend_from_slice(answer.receipt.as_bytes()); // A compact JWS needs no escaping.
+    bytes.extend_from_slice(b"\"}");
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], bytes).into_response()
+}
+
+impl From<VerificationBody> for Question {
+    fn from(body: VerificationBody) -> Self {
+        let claims = body.claims.0.into_iter().map(|(field, claim)| (field, claim.into())).collect();
+        Self {
+            dataset: body.dataset,
+            item: body.item,
+            case: body.case,
+            subject: body.subject.0,
+            asked: Asked::Claims(claims),
+        }
+    }
+}
+
+impl From<ClaimSide> for Vec<ClaimInput> {
+    fn from(side: ClaimSide) -> Self {
+        match side {
+            ClaimSide::Value(value) => vec![ClaimInput::Equals(value.into())],
+            ClaimSide::Predicate(predicate) => {
+                let Predicate { before, after, at_least, at_most, one_of } = predicate;
+                [
+                    before.map(|value| ClaimInput::Before(value.into())),
+                    after.map(|value| ClaimInput::After(value.into())),
+                    at_least.map(|value| ClaimInput::AtLeast(value.into())),
+                    at_most.map(|value| ClaimInput::AtMost(value.into())),
+                    one_of.map(|values| ClaimInput::OneOf(values.into_iter().map(Scalar::from).collect())),
+                ]
+                .into_iter()
+                .flatten()
+                .collect()
+            }
+        }
+    }
+}
+
+impl From<ScalarSide> for Scalar {
+    fn from(side: ScalarSide) -> Self {
+        match side {
+            ScalarSide::Text(text) => Self::Text(text),
+            ScalarSide::Integer(number) => Self::Integer(number),
+            ScalarSide::Boolean(truth) => Self::Boolean(truth),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Members<T>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members<T>, A::Error> {
+                let mut members: Vec<(String, T)> = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if members.iter().any(|(known, _)| *known == name) {
+                        return Err(serde::de::Error::custom("a member stands twice"));
+                    }
+                    members.push((name, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Visitor(std::marker::PhantomData))
+    }
+}
+
+impl<T: ToSchema> utoipa::PartialSchema for Members<T> {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new().additional_properties(Some(T::schema())).build().into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Members<T> {}

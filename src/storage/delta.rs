@@ -1,0 +1,236 @@
+//! Delta tables: which files make up which version.
+//!
+//! Only the log is Delta's here: `publish` writes the data files, [`commit`] makes them a version in one atomic step,
+//! and [`read`] tells `engine` what the newest version consists of. Any Delta reader (Spark, DuckDB, pandas) can read
+//! the same folder.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use deltalake_core::{
+    DeltaTable, DeltaTableError,
+    kernel::{
+        Action, Add, DataType, StructField,
+        transaction::{CommitBuilder, CommitProperties},
+    },
+    operations::create::CreateBuilder,
+    protocol::{DeltaOperation, SaveMode},
+    table::builder::DeltaTableBuilder,
+};
+use futures::TryStreamExt;
+use serde_json::Value;
+use url::Url;
+
+use super::{StorageError, sync_folder};
+use crate::identifiers::VersionNo;
+
+/// Key of the commit's metadata under which the data's own cut-off time stands.
+const AS_OF: &str = "shuqiao.as_of";
+/// Name of the publishing engine in each commit.
+const ENGINE: &str = concat!("shuqiao/", env!("CARGO_PKG_VERSION"));
+
+/// One published version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableVersion {
+    pub version: VersionNo,
+    /// When the data was true: stated by the publisher, else the time of the commit.
+    pub as_of: DateTime<Utc>,
+    pub files: Vec<DataFile>,
+}
+
+/// One data file of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+/// A data file that is written and durable, and about to become part of a version.
+#[derive(Clone, Debug)]
+pub struct NewFile {
+    /// File name inside the table's folder.
+    pub name: String,
+    pub bytes: u64,
+    pub rows: u64,
+    pub key: String,
+    pub key_min: String,
+    pub key_max: String,
+}
+
+/// A column as Delta sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    Text,
+    Date,
+    Integer,
+    Boolean,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub kind: ColumnType,
+    pub required: bool,
+}
+
+/// The number of the newest version, or `None` where nothing was ever published. Lists the log, reads no file.
+pub async fn newest(folder: &Path) -> Result<Option<VersionNo>, StorageError> {
+    if !is_table(folder) {
+        return Ok(None);
+    }
+    let table = unloaded(folder)?;
+    match table.get_latest_version().await {
+        Ok(version) => Ok(Some(VersionNo(version))),
+        Err(DeltaTableError::NotATable(_)) => Ok(None),
+        Err(error) => Err(failed(folder, "read")(error)),
+    }
+}
+
+/// The newest version, or `None` where nothing was ever published.
+pub async fn read(folder: &Path) -> Result<Option<TableVersion>, StorageError> {
+    let Some(table) = open(folder).await? else { return Ok(None) };
+    let snapshot = table.snapshot().map_err(failed(folder, "read"))?;
+    let mut files = Vec::new();
+    for view in snapshot.log_data().iter() {
+        if view.deletion_vector_descriptor().is_some() {
+            let reason = "it has deletion vectors. Rewrite it without them".to_owned();
+            return Err(StorageError::Unsupported { path: folder.to_owned(), reason });
+        }
+        let bytes = u64::try_from(view.size()).unwrap_or_default();
+        files.push(DataFile { path: folder.join(view.path().as_ref()), bytes });
+    }
+    let version = VersionNo(snapshot.version());
+    Ok(Some(TableVersion { version, as_of: as_of(&table, folder).await?, files }))
+}
+
+/// Make `files` the whole of the next version, in one atomic commit. What the version before held is superseded.
+pub async fn commit(
+    folder: &Path,
+    columns: &[Column],
+    files: &[NewFile],
+    as_of: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<VersionNo, StorageError> {
+    let adds = files.iter().map(|file| Action::Add(add(file, now)));
+    let stamp = as_of.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let metadata =
+        HashMap::from([(AS_OF.to_owned(), Value::from(stamp)), ("engineInfo".to_owned(), Value::from(ENGINE))]);
+    let version = match open(folder).await? {
+        None => create(folder, columns, adds.collect(), metadata).await?,
+        Some(table) => replace(folder, &table, adds.collect(), metadata, now).await?,
+    };
+    // The log store renames the commit into place but does not sync it.
+    let log = folder.join("_delta_log");
+    let commit = log.join(format!("{:020}.json", version.0));
+    std::fs::File::open(&commit)
+        .and_then(|file| file.sync_all())
+        .map_err(StorageError::file(&commit, "made durable"))?;
+    sync_folder(&log)?;
+    Ok(version)
+}
+
+async fn create(
+    folder: &Path,
+    columns: &[Column],
+    adds: Vec<Action>,
+    metadata: HashMap<String, Value>,
+) -> Result<VersionNo, StorageError> {
+    let table = CreateBuilder::new()
+        .with_log_store(unloaded(folder)?.log_store())
+        .with_columns(columns.iter().map(struct_field))
+        .with_actions(adds)
+        .with_commit_properties(CommitProperties::default().with_metadata(metadata))
+        .await
+        .map_err(failed(folder, "created"))?;
+    Ok(VersionNo(table.version().unwrap_or_default()))
+}
+
+async fn replace(
+    folder: &Path,
+    table: &DeltaTable,
+    mut actions: Vec<Action>,
+    metadata: HashMap<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<VersionNo, StorageError> {
+    let snapshot = table.snapshot().map_err(failed(folder, "read"))?;
+    for view in snapshot.log_data().iter() {
+        let mut remove = view.remove_action(true);
+        remove.deletion_timestamp = Some(now.timestamp_millis());
+        actions.push(Action::Remove(remove));
+    }
+    let operation = DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None };
+    let done = CommitBuilder::from(CommitProperties::default().with_metadata(metadata))
+        .with_actions(actions)
+        .build(Some(snapshot), table.log_store(), operation)
+        .await
+        .map_err(failed(folder, "committed to"))?;
+    Ok(VersionNo(done.version()))
+}
+
+fn add(file: &NewFile, now: DateTime<Utc>) -> Add {
+    let stats = serde_json::json!({
+        "numRecords": file.rows,
+        "minValues": { &file.key: file.key_min },
+        "maxValues": { &file.key: file.key_max },
+        "nullCount": { &file.key: 0 },
+    });
+    Add {
+        path: file.name.clone(),
+        size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+        modification_time: now.timestamp_millis(),
+        data_change: true,
+        stats: Some(stats.to_string()),
+        ..Add::default()
+    }
+}
+
+fn struct_field(column: &Column) -> StructField {
+    let kind = match column.kind {
+        ColumnType::Text => DataType::STRING,
+        ColumnType::Date => DataType::DATE,
+        ColumnType::Integer => DataType::LONG,
+        ColumnType::Boolean => DataType::BOOLEAN,
+    };
+    // Nullable throughout: `publish` refuses missing values, and a later, laxer catalogue then needs no new schema.
+    StructField::new(column.name.clone(), kind, true)
+}
+
+async fn as_of(table: &DeltaTable, folder: &Path) -> Result<DateTime<Utc>, StorageError> {
+    let last = table.history(Some(1)).try_next().await.map_err(failed(folder, "read"))?;
+    let info = last.unwrap_or_default();
+    let stated = info.info.get(AS_OF).and_then(Value::as_str);
+    let stated = stated.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.with_timezone(&Utc));
+    let committed = || info.timestamp.and_then(DateTime::from_timestamp_millis);
+    Ok(stated.or_else(committed).unwrap_or(DateTime::UNIX_EPOCH))
+}
+
+async fn open(folder: &Path) -> Result<Option<DeltaTable>, StorageError> {
+    if !is_table(folder) {
+        return Ok(None);
+    }
+    let mut table = unloaded(folder)?;
+    match table.load().await {
+        Ok(()) => Ok(Some(table)),
+        Err(DeltaTableError::NotATable(_)) => Ok(None),
+        Err(error) => Err(failed(folder, "read")(error)),
+    }
+}
+
+fn is_table(folder: &Path) -> bool {
+    folder.join("_delta_log").is_dir()
+}
+
+fn unloaded(folder: &Path) -> Result<DeltaTable, StorageError> {
+    let absolute = std::path::absolute(folder).map_err(StorageError::file(folder, "found"))?;
+    let url = Url::from_directory_path(&absolute)
+        .map_err(|()| StorageError::Unsupported { path: absolute, reason: "its path is not a file URL".to_owned() })?;
+    DeltaTableBuilder::from_url(url).and_then(DeltaTableBuilder::build).map_err(failed(folder, "opened"))
+}
+
+fn failed(folder: &Path, action: &'static str) -> impl FnOnce(DeltaTableError) -> StorageError {
+    let path = folder.to_owned();
+    move |source| StorageError::Table { path, action, source: Box::new(source) }
+}

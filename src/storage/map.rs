@@ -1,0 +1,21 @@
+//! Memory maps of immutable files.
+
+use std::{fs::File, path::Path};
+
+use bytes::Bytes;
+use memmap2::Mmap;
+
+use super::StorageError;
+
+/// The whole file as bytes that the kernel pages in and out.
+///
+/// The map keeps the file's contents reachable after the file is unlinked, so a version that has been superseded goes on
+/// answering the calls that hold it.
+pub fn map_file(path: &Path) -> Result<Bytes, StorageError> {
+    let file = File::open(path).map_err(StorageError::file(path, "opened"))?;
+    // INVARIANT: files named by a published version are written once, under a name of their own, and never changed or
+    // shortened afterwards (`publish` keeps it); a map of such a file cannot change under the reader.
+    #[expect(unsafe_code, reason = "mapping is unsafe only where another process changes the file; see the invariant")]
+    let map = unsafe { Mmap::map(&file) }.map_err(StorageError::file(path, "mapped"))?;
+    Ok(Bytes::from_owner(map))
+}
