@@ -15,7 +15,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
 pub use api::openapi;
-pub use node::{Node, NodeError};
+pub use node::{Node, NodeError, operator_token};
 pub use problem::status_of;
 
 /// Serve until `stop` resolves; then finish the calls in flight, write a last checkpoint, and return.
