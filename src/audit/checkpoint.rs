@@ -7,6 +7,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -24,6 +25,8 @@ use crate::{keys::SigningKey, storage};
 
 const LATEST: &str = "checkpoint.latest";
 const HISTORY: &str = "checkpoints";
+/// More than any line of the history has.
+const LINE_BYTES_MAX: u64 = 4096;
 
 /// A head that has been signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,11 +64,8 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// The caller holds the lock. A line that was cut off in the middle is taken away: nobody was given it.
+    /// The caller holds the lock.
     pub(super) fn open(dir: &Path) -> Result<Self, AuditError> {
-        if let Some(newest) = histories(dir)?.pop() {
-            cut_torn_line(&newest).map_err(AuditError::file(&newest, "repaired"))?;
-        }
         let latest = latest(dir)?.map(|(note, path)| claim_of(&note, &path, 0)).transpose()?;
         let kept = last_kept(dir)?.map(|kept| claim_of(&kept.checkpoint.note, &kept.path, kept.offset)).transpose()?;
         // Between the two writes of a checkpoint the history is ahead; where somebody removed one, the other stands.
@@ -98,32 +98,27 @@ impl Checkpoints {
     }
 }
 
-/// Add a line. If an earlier write failed in the middle of one, that one is ended first.
+/// Add a line. One that was cut off in the middle is taken away first: nobody was given it.
 fn keep(path: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    cut_torn_line(path)?;
-    let mut file = File::options().append(true).create(true).open(path)?;
+    let mut file = File::options().read(true).append(true).create(true).open(path)?;
+    cut_torn_line(&file)?;
     let time = checkpoint.time.to_rfc3339_opts(SecondsFormat::Millis, true);
     let mut line = serde_json::to_vec(&Line { time, note: checkpoint.note.clone() })?;
     line.push(b'\n');
     file.write_all(&line)?;
     file.sync_all()?;
-    File::open(folder)?.sync_all()
+    storage::sync_folder(folder).map_err(io::Error::other)
 }
 
-fn cut_torn_line(path: &Path) -> io::Result<()> {
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        bytes => bytes?,
-    };
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-    if whole == bytes.len() {
-        return Ok(());
-    }
-    let file = File::options().write(true).open(path)?;
-    file.set_len(whole as u64)?;
-    file.sync_all()
+fn cut_torn_line(file: &File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let start = length.saturating_sub(LINE_BYTES_MAX);
+    let mut tail = vec![0; (length - start) as usize];
+    file.read_exact_at(&mut tail, start)?;
+    let torn = tail.iter().rev().take_while(|byte| **byte != b'\n').count() as u64;
+    if torn == 0 { Ok(()) } else { file.set_len(length - torn) }
 }
 
 /// The files of the history, oldest first.

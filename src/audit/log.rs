@@ -192,3 +192,36 @@ fn lock(dir: &Path) -> Result<File, AuditError> {
         Err(TryLockError::Error(error)) => Err(AuditError::file(path, "locked")(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_refuses_at_once_and_a_lost_appender_lets_nobody_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let recovered = recovery::begin(dir.path(), Uuid::from_u128(1), SEGMENT_BYTES_MIN).unwrap();
+        let (_, shared) = Appender::new(dir.path().to_owned(), recovered, SEGMENT_BYTES_MIN);
+        let (queue, entries) = mpsc::channel(1); // Nobody takes anything out: the disk stands still.
+        let log = Log {
+            id: Uuid::from_u128(1),
+            queue: Some(queue),
+            appender: None,
+            shared,
+            checkpoints: Mutex::new(Checkpoints::open(dir.path()).unwrap()),
+            _lock: lock(dir.path()).unwrap(),
+        };
+        let mut first = pin!(log.append(vec![1]));
+        assert!(first.as_mut().now_or_never().is_none());
+        assert!(matches!(log.append(vec![2]).now_or_never(), Some(Err(AuditError::Overloaded))));
+        assert!(log.is_healthy());
+        drop(entries);
+        assert!(matches!(first.now_or_never(), Some(Err(AuditError::Unavailable))));
+        assert!(matches!(log.append(vec![3]).now_or_never(), Some(Err(AuditError::Unavailable))));
+        assert!(!log.is_healthy());
+    }
+}
