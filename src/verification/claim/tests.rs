@@ -22,7 +22,7 @@ fn a_value_that_is_none_of_its_field_is_refused_with_reason_and_remedy() {
         assert!(value.is_empty() || !said.contains(value), "{said}");
     };
     check(FieldKind::ResidentId, Comparator::Code, "440100188912310014", "check");
-    check(FieldKind::ResidentId, Comparator::Exact, "44030018990229001X", "date");
+    check(FieldKind::ResidentId, Comparator::Exact, "44030018990229001X", "not a resident ID");
     check(FieldKind::CreditCode, Comparator::Code, "91440300MA9TETT93U", "check");
     check(FieldKind::Division, Comparator::Code, "4401", "");
     check(FieldKind::LicenceId, Comparator::Code, "1.2.156.3005.2.x", "");
