@@ -32,6 +32,23 @@ impl fmt::Display for Complaint {
     }
 }
 
+/// One line for a log: `what` does not hold together, the first complaint, and how many more there are.
+pub(crate) struct Summary<'a> {
+    pub(crate) what: &'a str,
+    pub(crate) complaints: &'a [Complaint],
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} do not hold together", self.what)?;
+        match self.complaints {
+            [] => Ok(()),
+            [only] => write!(f, ": {only}"),
+            [first, others @ ..] => write!(f, ": {first} ({} more)", others.len()),
+        }
+    }
+}
+
 /// A line and a column, both counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
