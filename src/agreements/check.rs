@@ -206,17 +206,16 @@ fn check_overlaps(inspection: &mut Inspection, list: &Path<'_>, file: &RawFile, 
     }
     for ((_, _, item), mut covering) in uses {
         covering.sort_by_key(|(index, agreement)| (agreement.valid_from, *index));
-        for pair in covering.windows(2) {
-            let [(_, earlier), (index, later)] = pair else { continue };
-            if later.valid_from <= earlier.valid_until {
-                let position = file.agreements[*index].value.valid_from.position;
-                let message = format!(
-                    "in force for the item {item} together with `{}`, which ends on {}",
-                    earlier.id, earlier.valid_until
-                );
+        let mut longest: Option<&Agreement> = None;
+        for (index, agreement) in covering {
+            if let Some(earlier) = longest.filter(|earlier| agreement.valid_from <= earlier.valid_until) {
+                let (id, last) = (&earlier.id, earlier.valid_until);
+                let message = format!("in force for the item {item} together with `{id}`, which ends on {last}");
+                let position = file.agreements[index].value.valid_from.position;
                 let remedy = "Let one end before the other begins";
-                inspection.complaints.add(&list.index(*index).key("valid_from"), position, message, remedy);
+                inspection.complaints.add(&list.index(index).key("valid_from"), position, message, remedy);
             }
+            longest = longest.into_iter().chain([agreement]).max_by_key(|agreement| agreement.valid_until);
         }
     }
 }

@@ -191,14 +191,23 @@ impl Complaints {
     }
 }
 
-/// The file's own words in backticks: control characters escaped, long ones cut, so that a complaint stays one line.
+/// The file's own words in backticks: what would break the line or change how it reads is escaped, long ones are cut.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 80;
-    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
-    if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
-        shown.push('…');
+    let cut = if text.chars().nth(SHOWN_CHARS_MAX).is_some() { "…" } else { "" };
+    format!("`{}{cut}`", on_one_line(text, SHOWN_CHARS_MAX))
+}
+
+/// The first characters of a text, the invisible ones escaped.
+pub(crate) fn on_one_line(text: &str, chars_max: usize) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(chars_max) {
+        match c {
+            '\'' | '"' | '\\' => shown.push(c),
+            other => shown.extend(other.escape_debug()),
+        }
     }
-    format!("`{shown}`")
+    shown
 }
 
 #[cfg(test)]
