@@ -94,13 +94,16 @@ impl<'a> Path<'a> {
     }
 }
 
+/// Characters shown of a key: one that nobody expected may be anything.
+const KEY_CHARS_MAX: usize = 64;
+
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(parent) = self.parent else { return Ok(()) };
         parent.fmt(f)?;
         match self.step {
-            Step::Key(key) if parent.parent.is_none() => f.write_str(key),
-            Step::Key(key) => write!(f, ".{key}"),
+            Step::Key(key) if parent.parent.is_none() => f.write_str(&on_one_line(key, KEY_CHARS_MAX)),
+            Step::Key(key) => write!(f, ".{}", on_one_line(key, KEY_CHARS_MAX)),
             Step::Index(index) => write!(f, "[{index}]"),
         }
     }
@@ -234,12 +237,17 @@ mod tests {
             format!("bad name {}", quoted("x\ny")),
             "Rename it",
         );
+        complaints.add(&file.key("i\nd"), Position { line: 8, column: 1 }, "unknown key", "Remove it");
         complaints.add(&file, Position::START, "the file is too large", "Split it");
         let list = complaints.into_result().unwrap_err();
         let lines: Vec<String> = list.iter().map(Complaint::to_string).collect();
         assert_eq!(
             lines,
-            ["a.yaml:1:1: the file is too large. Split it", "a.yaml:7:3: id: bad name `x\\ny`. Rename it"]
+            [
+                "a.yaml:1:1: the file is too large. Split it",
+                "a.yaml:7:3: id: bad name `x\\ny`. Rename it",
+                "a.yaml:8:1: i\\nd: unknown key. Remove it"
+            ]
         );
     }
 

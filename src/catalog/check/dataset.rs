@@ -15,6 +15,9 @@ use super::{
 };
 use crate::identifiers::{DepartmentId, FieldName};
 
+/// Codes named in a remedy, at most.
+const CODES_SHOWN_MAX: usize = 10;
+
 pub(super) fn datasets(
     inspection: &mut Inspection,
     files: &[(String, RawFile)],
@@ -173,7 +176,7 @@ fn key(
     fields: &Declared<Field>,
     is_primary: bool,
 ) -> Option<FieldName> {
-    let field = inspection.refer(path, "field", name, fields)?;
+    let field = inspection.refer_within(path, "field", name, fields)?;
     let mut complain = |message: &str, remedy: &str| {
         inspection.complaints.add(path, name.position, format!("the key `{}` {message}", field.name), remedy);
         None
@@ -219,7 +222,7 @@ fn status(inspection: &mut Inspection, path: &Path<'_>, raw: &RawStatus, fields:
     inspection.not_empty(&path.key("ordinary"), &raw.ordinary);
     inspection.distinct(&path.key("ordinary"), &raw.ordinary.value);
     let field_path = path.key("field");
-    let field = inspection.refer(&field_path, "field", &raw.field, fields)?;
+    let field = inspection.refer_within(&field_path, "field", &raw.field, fields)?;
     let FieldKind::Code { values } = &field.kind else {
         complain_of_status(inspection, &field_path, raw.field.position, "is not of kind `code`", "List its codes");
         return None;
@@ -230,9 +233,10 @@ fn status(inspection: &mut Inspection, path: &Path<'_>, raw: &RawStatus, fields:
     let known: BTreeSet<&str> = values.iter().map(|(code, _)| code.as_str()).collect();
     for (index, code) in raw.ordinary.value.iter().enumerate() {
         if !known.contains(code.value.as_str()) {
-            let all = known.iter().map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ");
+            let some =
+                known.iter().take(CODES_SHOWN_MAX).map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ");
             let message = format!("the status field has no code {}", quoted(&code.value));
-            let remedy = format!("Its codes are {all}");
+            let remedy = format!("It has {some}{}", if known.len() > CODES_SHOWN_MAX { " and more" } else { "" });
             inspection.complaints.add(&path.key("ordinary").index(index), code.position, message, remedy);
         }
     }

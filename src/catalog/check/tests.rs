@@ -188,7 +188,7 @@ fn keys_and_states_are_fields_that_can_serve_as_such() {
         (
             "ordinary: [\"0\"]",
             "ordinary: [\"1\"]",
-            "26:41: datasets[0].status.ordinary[0]: the status field has no code `1`. Its codes are `0`, `9`",
+            "26:41: datasets[0].status.ordinary[0]: the status field has no code `1`. It has `0`, `9`",
         ),
         ("ordinary: [\"0\"]", "ordinary: []", "26:40: datasets[0].status.ordinary: the list is empty"),
     ] {
