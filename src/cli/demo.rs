@@ -73,6 +73,6 @@ pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode>
         stop_signal()?.await;
     }
     let _ = stop.send(());
-    serving.await??;
+    serving.await?;
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

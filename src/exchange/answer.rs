@@ -31,7 +31,7 @@ use crate::{
 pub(super) const CHINA_OFFSET_SECONDS: i32 = 8 * 3600;
 
 /// The day it is in China.
-pub(super) fn day_in_china(now: DateTime<Utc>) -> NaiveDate {
+pub fn day_in_china(now: DateTime<Utc>) -> NaiveDate {
     in_china(now).date_naive()
 }
 
