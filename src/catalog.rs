@@ -1,18 +1,31 @@
 //! The catalogue: what exists. Nodes, departments, datasets with their fields, service items with their materials.
 //!
 //! Floor 1: may use `identifiers` and `problem`. Declared in `catalogs/**/*.yaml`, loaded and checked as a whole; a value
-//! of type [`Catalog`] holds together (every name it mentions is declared in it). `load` reads and checks, `value` is
-//! how one cell of a register is typed.
+//! of type [`Catalog`] holds together (every name it mentions is declared in it).
+//!
+//! ```text
+//! *.yaml --yaml--> raw (what is said) --check--> Catalog (what holds)     value: how one cell of a register is typed
+//! ```
+//!
+//! Reading, positions and complaints (`yaml`, `inspection`, `complaint`) are shared with `agreements`.
 
+pub(crate) mod complaint;
+pub(crate) mod inspection;
+pub(crate) mod yaml;
+
+mod check;
 mod load;
+mod raw;
 mod value;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::NaiveDate;
 
-pub use load::{CatalogError, Complaint, json_schema, load};
-pub use value::{FieldKind, Value, ValueError};
+pub use complaint::Complaint;
+pub(crate) use load::read;
+pub use load::{CatalogError, json_schema, load, load_from};
+pub use value::{FieldKind, LONG_TERM, Value, ValueError, parse_date};
 
 use crate::identifiers::{CreditCode, DatasetId, DepartmentId, DivisionCode, FieldName, ItemCode, MaterialId, NodeId};
 
@@ -219,7 +232,11 @@ impl Item {
 
     /// The fields of `dataset` that this item needs: the union over its materials.
     pub fn needed_fields(&self, dataset: &DatasetId) -> impl Iterator<Item = &FieldName> {
-        self.materials.iter().flat_map(|material| &material.stand_ins).filter(move |s| s.dataset == *dataset).flat_map(|s| &s.fields)
+        self.materials
+            .iter()
+            .flat_map(|material| &material.stand_ins)
+            .filter(move |s| s.dataset == *dataset)
+            .flat_map(|s| &s.fields)
     }
 }
 

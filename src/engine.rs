@@ -198,8 +198,7 @@ impl Engine {
     ///
     /// For stewards and auditors on the node itself; no caller's text reaches it.
     pub async fn sql(&self, text: &str) -> Result<Vec<RecordBatch>, EngineError> {
-        let read_only =
-            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = Box::pin(self.session.sql_with_options(text, read_only)).await?;
         Ok(Box::pin(frame.collect()).await?)
     }

@@ -16,7 +16,7 @@ mod limit;
 mod probes;
 mod shape;
 
-pub use answer::{Answer, Exchange, Incoming, Parts, Refusal};
+pub use answer::{Answer, Exchange, Incoming, Parts, Refusal, day_in_china};
 pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
 pub use call::{Asked, Question};
 pub use probes::{ProbeFailed, prove_the_locks};

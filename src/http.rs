@@ -6,50 +6,38 @@
 mod api;
 mod body;
 mod layers;
+mod listen;
 mod node;
 mod problem;
 mod tasks;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 pub use api::openapi;
-pub use node::{Node, NodeError};
+pub use node::{Node, NodeError, operator_token};
 pub use problem::status_of;
 
 /// Serve until `stop` resolves; then finish the calls in flight, write a last checkpoint, and return.
 ///
 /// Calls that are still running when the grace period ends are cut.
-pub async fn serve(
-    node: Arc<Node>,
-    listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
     let background = tasks::start(&node);
-    let grace = node.settings.http.shutdown_grace;
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let leaving = Arc::clone(&node);
-    let signal = async move {
-        stop.await;
-        leaving.leave();
-        let _ = stopping.send(());
-    };
     let router = layers::stack(api::router(Arc::clone(&node)), &node);
-    let served = axum::serve(listener, router).with_graceful_shutdown(signal).into_future();
-    let cut = async {
-        let _ = stopped.await;
-        tokio::time::sleep(grace).await;
+    let stopping = CancellationToken::new();
+    let settings = &node.settings.http;
+    let serving = listen::accept(listener, router, settings.header_max, settings.shutdown_grace, stopping.clone());
+    let ending = async {
+        stop.await;
+        node.leave();
+        stopping.cancel();
     };
-    tokio::select! {
-        result = served => result?,
-        () = cut => tracing::warn!(grace_ms = duration_ms(grace), "calls were still in flight at the end of the grace period"),
+    let (finished, ()) = tokio::join!(serving, ending);
+    if !finished {
+        tracing::warn!("calls were still in flight at the end of the grace period");
     }
     background.stop().await;
     node.write_checkpoint();
-    Ok(())
-}
-
-fn duration_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,11 +4,22 @@
 //! again. The five standards (`resident`, `credit`, `licence`, `division`, `item`) know their check digits; `own` holds
 //! the names that this node gives out itself.
 
+mod credit;
+mod division;
+mod item;
+mod licence;
 mod own;
+mod resident;
+mod text;
 
+pub use credit::CreditCode;
+pub use division::{DivisionCode, DivisionLevel};
+pub use item::{ItemCode, ItemCodeKind};
+pub use licence::LicenceId;
 pub use own::{
     AgreementId, CallId, CaseNo, ClientId, DatasetId, DepartmentId, FieldName, MaterialId, NodeId, VersionNo,
 };
+pub use resident::{ResidentDocument, ResidentId, Sex};
 
 /// Why a text is not the identifier it was taken for. The message never repeats a person's number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

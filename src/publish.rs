@@ -143,7 +143,8 @@ pub async fn publish(
         tokio::task::spawn_blocking(move || read_all(source, checker, &rejects, &to_sort, &*progress, &path))
     };
     let by = [dataset.key.as_str(), check::LINE];
-    let unsorted = futures::stream::unfold(unsorted, |mut input| async { input.recv().await.map(|batch| (batch, input)) });
+    let unsorted =
+        futures::stream::unfold(unsorted, |mut input| async { input.recv().await.map(|batch| (batch, input)) });
     let mut sorted = sort_batches(unsorted.boxed(), &schema, &by, &publication.sort)?;
 
     let (to_write, ready) = mpsc::channel(BATCHES_WAITING_MAX);

@@ -1,6 +1,24 @@
 //! How one cell of a register is typed, and how outside text becomes such a cell.
+//!
+//! May use `identifiers`. Pure: the day comes in as an argument. Promises that a [`Value`] made here is canonical (an
+//! identifier in its standard spelling, a date as a date), so that equal things compare equal, and that a [`ValueError`]
+//! never repeats the text it was made from.
+//!
+//! ```text
+//! cell as text --trim--> FieldKind::parse --> Value (canonical)  or  ValueError (what was expected)
+//! ```
+//!
+//! Every cell of a register passes here once at publication, so the usual spelling of each kind has a short way through.
+
+mod date;
+
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use chrono::NaiveDate;
+
+use crate::identifiers::{CreditCode, DivisionCode, IdentifierError, LicenceId, ResidentId};
+
+pub use date::{LONG_TERM, parse_date};
 
 /// What a field holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,9 +28,13 @@ pub enum FieldKind {
     LicenceId,
     Division,
     /// Text of at most so many characters.
-    Text { chars_max: usize },
+    Text {
+        chars_max: usize,
+    },
     /// One of the listed codes, with their meanings.
-    Code { values: Vec<(String, String)> },
+    Code {
+        values: Vec<(String, String)>,
+    },
     Date,
     Integer,
     Boolean,
@@ -33,3 +55,151 @@ pub enum Value {
 pub struct ValueError {
     pub reason: String,
 }
+
+impl ValueError {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+/// Characters of a value that a reason may repeat: fewer say nothing about anybody.
+const REPEATED_CHARS_MAX: usize = 3;
+
+/// The reason why a text is not an identifier, unless it repeats a part of it, as the one for a wrong birth date does.
+fn not_an_identifier(text: &str, error: &IdentifierError) -> ValueError {
+    let characters: Vec<char> = text.chars().collect();
+    let repeats =
+        characters.windows(REPEATED_CHARS_MAX + 1).any(|part| error.reason.contains(&String::from_iter(part)));
+    if repeats { ValueError::new(format!("it is not a {}", error.kind)) } else { ValueError::new(error.reason.clone()) }
+}
+
+impl FieldKind {
+    /// The name of the kind, as the catalogue spells it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ResidentId => "resident_id",
+            Self::CreditCode => "credit_code",
+            Self::LicenceId => "licence_id",
+            Self::Division => "division",
+            Self::Text { .. } => "text",
+            Self::Code { .. } => "code",
+            Self::Date => "date",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+        }
+    }
+
+    /// Turn the text of one cell into a value. White space around it does not count; an empty cell is the caller's
+    /// matter and refused here. `today` bounds what cannot lie ahead, such as the birth date in a resident ID.
+    pub fn parse(&self, text: &str, today: NaiveDate) -> Result<Value, ValueError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(ValueError::new("the value is empty"));
+        }
+        match self {
+            Self::ResidentId => resident_id(text, today),
+            Self::CreditCode => identifier::<CreditCode>(text),
+            Self::LicenceId => identifier::<LicenceId>(text),
+            Self::Division => identifier::<DivisionCode>(text),
+            Self::Text { chars_max } => free_text(text, *chars_max),
+            Self::Code { values } => code(text, values),
+            Self::Date => parse_date(text).map(Value::Date).ok_or_else(|| ValueError::new(date::EXPECTED)),
+            Self::Integer => integer(text),
+            Self::Boolean => boolean(text),
+        }
+    }
+}
+
+impl Value {
+    /// The value in its canonical text: dates as `2020-01-31`, booleans as `true` and `false`.
+    pub fn as_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Date(date) => Cow::Owned(date.to_string()),
+            Self::Integer(number) => Cow::Owned(number.to_string()),
+            Self::Boolean(true) => Cow::Borrowed("true"),
+            Self::Boolean(false) => Cow::Borrowed("false"),
+        }
+    }
+}
+
+/// Full-width forms as their ASCII counterparts; text without them is borrowed. The rest of NFKC would be too much here:
+/// it folds characters that differ in a code.
+fn half_width(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || !text.contains(|c| matches!(c, '\u{FF01}'..='\u{FF5E}' | '\u{3000}')) {
+        return Cow::Borrowed(text);
+    }
+    let narrow = |c: char| match c {
+        // INVARIANT: the block U+FF01..U+FF5E mirrors U+0021..U+007E, 0xFEE0 apart.
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        other => other,
+    };
+    Cow::Owned(text.chars().map(narrow).collect())
+}
+
+fn resident_id(text: &str, today: NaiveDate) -> Result<Value, ValueError> {
+    let id: ResidentId = text.parse().map_err(|error| not_an_identifier(text, &error))?;
+    id.check_on(today).map_err(|error| not_an_identifier(text, &error))?;
+    Ok(Value::Text(id.as_str().to_owned()))
+}
+
+fn identifier<T: FromStr<Err = IdentifierError> + fmt::Display>(text: &str) -> Result<Value, ValueError> {
+    let identifier: T = text.parse().map_err(|error| not_an_identifier(text, &error))?;
+    Ok(Value::Text(identifier.to_string()))
+}
+
+fn free_text(text: &str, chars_max: usize) -> Result<Value, ValueError> {
+    // A text has no more characters than bytes, so most need no counting.
+    if text.len() > chars_max {
+        let chars = text.chars().count();
+        if chars > chars_max {
+            return Err(ValueError::new(format!("the text has {chars} characters, at most {chars_max} are allowed")));
+        }
+    }
+    let printable = text.bytes().all(|byte| matches!(byte, 0x20..=0x7E));
+    if !printable && text.chars().any(is_invisible_control) {
+        return Err(ValueError::new("the text contains a control character"));
+    }
+    Ok(Value::Text(text.to_owned()))
+}
+
+/// Characters that change how others are shown, or end a line: a name that carries one could be read as another name.
+fn is_invisible_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+}
+
+fn code(text: &str, values: &[(String, String)]) -> Result<Value, ValueError> {
+    let listed = |text: &str| values.iter().any(|(code, _)| code == text);
+    if listed(text) {
+        return Ok(Value::Text(text.to_owned()));
+    }
+    // Codes of the standards are digits and capitals; a clerk's lower case or full-width form means the same.
+    let folded = half_width(text).to_ascii_uppercase();
+    if listed(&folded) {
+        return Ok(Value::Text(folded));
+    }
+    Err(ValueError::new(format!("the value is not one of the {} codes of the field", values.len())))
+}
+
+fn integer(text: &str) -> Result<Value, ValueError> {
+    half_width(text)
+        .parse()
+        .map(Value::Integer)
+        .map_err(|_| ValueError::new("a whole number is expected, without separators, within 64 bits"))
+}
+
+fn boolean(text: &str) -> Result<Value, ValueError> {
+    let text = half_width(text);
+    match text.as_ref() {
+        "1" | "是" => Ok(Value::Boolean(true)),
+        "0" | "否" => Ok(Value::Boolean(false)),
+        word if word.eq_ignore_ascii_case("true") => Ok(Value::Boolean(true)),
+        word if word.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
+        _ => Err(ValueError::new("one of 1, 0, true, false, 是, 否 is expected")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

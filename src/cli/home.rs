@@ -41,7 +41,7 @@ fn load(file: &Path) -> anyhow::Result<Settings> {
             file.display()
         );
     }
-    Settings::load(Some(file)).with_context(|| format!("`{}`", file.display()))
+    Settings::load(Some(file), &[]).with_context(|| format!("`{}`", file.display()))
 }
 
 /// The day it is in China, where validity ends.

@@ -23,7 +23,7 @@ pub(super) async fn run(home: &Home) -> anyhow::Result<ExitCode> {
     let node = Box::pin(Node::open(settings, metrics, Utc::now)).await?;
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, node = %node.settings.node.id, "serving");
-    http::serve(Arc::clone(&node), listener, stop_signal()?).await?;
+    Box::pin(http::serve(Arc::clone(&node), listener, stop_signal()?)).await;
     tracing::info!("stopped; every answered call is in the log");
     Ok(ExitCode::SUCCESS)
 }

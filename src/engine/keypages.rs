@@ -86,7 +86,8 @@ fn pages_of(file: &MappedFile, number: u32, key: &str) -> Option<Vec<Page>> {
         for (page, location) in locations.iter().enumerate() {
             let first = u32::try_from(location.first_row_index).ok()?;
             let next = locations.get(page + 1).map_or(Some(rows), |next| u32::try_from(next.first_row_index).ok())?;
-            let place = Place { file: number, group: u32::try_from(group).ok()?, first, rows: next.checked_sub(first)? };
+            let place =
+                Place { file: number, group: u32::try_from(group).ok()?, first, rows: next.checked_sub(first)? };
             pages.push(Page { low: index.min_value(page)?.to_vec(), high: index.max_value(page)?.to_vec(), place });
         }
     }
@@ -111,9 +112,15 @@ mod tests {
     fn the_candidate_is_the_last_page_that_begins_at_or_before_the_key() {
         let index = index(&["b", "d", "f"]);
         let find = |key: &str| index.find(key.as_bytes()).map(|place| place.first);
-        for (key, expected) in
-            [("a", None), ("b", Some(0)), ("c", Some(0)), ("d", Some(1)), ("dz", Some(1)), ("f", Some(2)), ("z", Some(2))]
-        {
+        for (key, expected) in [
+            ("a", None),
+            ("b", Some(0)),
+            ("c", Some(0)),
+            ("d", Some(1)),
+            ("dz", Some(1)),
+            ("f", Some(2)),
+            ("z", Some(2)),
+        ] {
             assert_eq!(find(key), expected, "{key}");
         }
         assert_eq!(KeyPages::default().find(b"a"), None);

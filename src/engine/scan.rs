@@ -22,7 +22,12 @@ use super::{
 };
 
 /// Read the rows of one page.
-pub(super) fn page(file: &Arc<MappedFile>, place: Place, schema: &SchemaRef, columns: Vec<usize>) -> DfResult<Arc<DataSourceExec>> {
+pub(super) fn page(
+    file: &Arc<MappedFile>,
+    place: Place,
+    schema: &SchemaRef,
+    columns: Vec<usize>,
+) -> DfResult<Arc<DataSourceExec>> {
     let groups = file.metadata.row_groups();
     let (group, first, rows) = (place.group as usize, place.first as usize, place.rows as usize);
     let total = usize::try_from(groups[group].num_rows()).unwrap_or_default();

@@ -31,7 +31,7 @@ use crate::{
 pub(super) const CHINA_OFFSET_SECONDS: i32 = 8 * 3600;
 
 /// The day it is in China.
-pub(super) fn day_in_china(now: DateTime<Utc>) -> NaiveDate {
+pub fn day_in_china(now: DateTime<Utc>) -> NaiveDate {
     in_china(now).date_naive()
 }
 
@@ -115,7 +115,8 @@ impl Exchange {
     /// nothing else. Dropping the future (the caller hung up) leaves at most a record of an answer that was not read.
     pub async fn answer(&self, incoming: Incoming<'_>) -> Result<Answer, Refusal> {
         let started = std::time::Instant::now();
-        let mut record = Record::begin(incoming.call_id, incoming.received, incoming.operation.into(), incoming.request_sha256);
+        let mut record =
+            Record::begin(incoming.call_id, incoming.received, incoming.operation.into(), incoming.request_sha256);
         let shaped = self.shaped(&incoming, &mut record).await; //                        1 to 7
         let answered = self.record_and_sign(&incoming, record, shaped, started).await; // 8 and 9
         let operation = incoming.operation.as_str();
@@ -129,7 +130,11 @@ impl Exchange {
     }
 
     /// Steps 1 to 7. Each notes in the record what it has learnt, so that a refusal is recorded with all that was known.
-    async fn shaped(&self, incoming: &Incoming<'_>, record: &mut Record) -> Result<(Call, Option<Found>, Shaped), Problem> {
+    async fn shaped(
+        &self,
+        incoming: &Incoming<'_>,
+        record: &mut Record,
+    ) -> Result<(Call, Option<Found>, Shaped), Problem> {
         let now = incoming.received;
         let caller = self.identify(incoming.bearer, now).await?; //                1 identify
         record.caller(&caller.client, &caller.department);

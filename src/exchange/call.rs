@@ -99,7 +99,8 @@ fn find_item(text: &str, catalog: &Catalog) -> Result<Arc<Item>, Problem> {
 
 fn subject(given: &[(String, String)], dataset: &Dataset, today: NaiveDate) -> Result<(FieldName, String), Problem> {
     let keys = || {
-        let names: Vec<_> = std::iter::once(&dataset.key).chain(&dataset.secondary_keys).map(FieldName::as_str).collect();
+        let names: Vec<_> =
+            std::iter::once(&dataset.key).chain(&dataset.secondary_keys).map(FieldName::as_str).collect();
         format!("Name the subject by one of: {}.", names.join(", "))
     };
     let [(name, text)] = given else {

@@ -40,22 +40,23 @@ type Buckets<K> = Mutex<HashMap<K, (NonZeroU32, Arc<DefaultDirectRateLimiter>)>>
 impl Limits {
     /// `calls_per_second` is the ceiling of one client over all its agreements.
     pub(super) fn new(calls_per_second: NonZeroU32) -> Self {
-        Self {
-            calls_per_second,
-            clients: Mutex::default(),
-            agreements: Mutex::default(),
-            used: Mutex::default(),
-        }
+        Self { calls_per_second, clients: Mutex::default(), agreements: Mutex::default(), used: Mutex::default() }
     }
 
     /// Count one call, or say when to come back.
-    pub(super) fn admit(&self, client: &ClientId, agreement: Option<&Agreement>, now: DateTime<Utc>) -> Result<(), Problem> {
+    pub(super) fn admit(
+        &self,
+        client: &ClientId,
+        agreement: Option<&Agreement>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Problem> {
         let refused = |wait: Duration, whose: String| {
             Problem::new(Code::RateLimited, format!("{whose} calls faster than it may"))
                 .remedy("Spread the calls, or agree on a higher rate.")
                 .retry_after(wait.as_secs() + 1)
         };
-        admit(&self.clients, client, self.calls_per_second).map_err(|wait| refused(wait, format!("client `{client}`")))?;
+        admit(&self.clients, client, self.calls_per_second)
+            .map_err(|wait| refused(wait, format!("client `{client}`")))?;
         let Some(agreement) = agreement else { return Ok(()) };
         admit(&self.agreements, &agreement.id, agreement.budget.calls_per_second)
             .map_err(|wait| refused(wait, format!("agreement `{}`", agreement.id)))?;

@@ -103,7 +103,8 @@ impl Bench<'_> {
     fn must_mask(&self, item: &Item, agreement: &Agreement, fields: &[FieldName]) -> Result<(), ProbeFailed> {
         match self.ask(Operation::Disclose, item, Some(agreement), fields) {
             Some(Decision::Allow { obligations, .. }) => {
-                let kept = |field: &FieldName| obligations.masked.contains(field) || obligations.dropped.contains(field);
+                let kept =
+                    |field: &FieldName| obligations.masked.contains(field) || obligations.dropped.contains(field);
                 match fields.iter().find(|field| !kept(field)) {
                     Some(field) => Err(failed("masked-field", &format!("disclosed `{field}` in the clear"))),
                     None => Ok(()),

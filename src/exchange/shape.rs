@@ -75,7 +75,9 @@ fn compared(
 ) -> Shaped {
     // An answer has one verdict a claim whatever happened, so that its shape tells nothing.
     let (word, reason, claims) = match outcome {
-        Outcome::NotFound if obligations.fold_not_found => (OutcomeWord::Mismatch, None, verdicts(fields, ClaimResult::Mismatch)),
+        Outcome::NotFound if obligations.fold_not_found => {
+            (OutcomeWord::Mismatch, None, verdicts(fields, ClaimResult::Mismatch))
+        }
         Outcome::NotFound => (OutcomeWord::NotFound, None, verdicts(fields, ClaimResult::Mismatch)),
         other => {
             let (word, reason) = outcome_words(&other);

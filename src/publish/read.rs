@@ -122,7 +122,8 @@ impl Csv {
         let bytes = file.metadata().map_err(unreadable(path))?.len();
         let mut reader = ReaderBuilder::new().flexible(true).buffer_capacity(BUFFER_BYTES).from_reader(file);
         let header = reader.headers().map_err(|error| unreadable(path)(io::Error::other(error)))?;
-        let names: Vec<_> = header.iter().map(|name| name.trim_start_matches(BYTE_ORDER_MARK).trim().to_owned()).collect();
+        let names: Vec<_> =
+            header.iter().map(|name| name.trim_start_matches(BYTE_ORDER_MARK).trim().to_owned()).collect();
         let columns = find_columns(&names, path, dataset)?;
         Ok(Self { reader, row: ByteRecord::new(), columns, width: names.len(), bytes })
     }
@@ -144,7 +145,11 @@ impl Parquet {
         while self.next == self.rows_in_batch {
             let Some(batch) = self.reader.next() else { return Ok(false) };
             let batch = batch.map_err(io::Error::other)?;
-            self.cells = self.columns.iter().map(|column| column.map(|c| text(&batch, c)).transpose()).collect::<io::Result<_>>()?;
+            self.cells = self
+                .columns
+                .iter()
+                .map(|column| column.map(|c| text(&batch, c)).transpose())
+                .collect::<io::Result<_>>()?;
             (self.rows_in_batch, self.next) = (batch.num_rows(), 0);
         }
         self.next += 1;
@@ -168,9 +173,11 @@ fn find_columns(names: &[String], path: &Path, dataset: &Dataset) -> Result<Vec<
             return Err(refused(format!("column `{name}` stands in it twice")));
         }
         if dataset.field(name).is_none() {
-            let near = dataset.fields.iter().map(|field| field.name.as_str()).max_by(|a, b| {
-                strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-            });
+            let near = dataset
+                .fields
+                .iter()
+                .map(|field| field.name.as_str())
+                .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
             let hint = near.map(|near| format!(". Did you mean `{near}`?")).unwrap_or_default();
             return Err(refused(format!("column `{name}` is not a field of it{hint}")));
         }

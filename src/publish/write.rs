@@ -190,7 +190,11 @@ impl Drop for Finished {
 }
 
 fn properties(dataset: &Dataset, key_column: usize) -> WriterProperties {
-    let sorted = SortingColumn { column_idx: i32::try_from(key_column).unwrap_or_default(), descending: false, nulls_first: false };
+    let sorted = SortingColumn {
+        column_idx: i32::try_from(key_column).unwrap_or_default(),
+        descending: false,
+        nulls_first: false,
+    };
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
         // A look-up reads one page; a dictionary would be one more to decode, for values that hardly repeat in a page.

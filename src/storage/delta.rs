@@ -116,10 +116,8 @@ pub async fn commit(
 ) -> Result<VersionNo, StorageError> {
     let adds = files.iter().map(|file| Action::Add(add(file, now)));
     let stamp = as_of.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let metadata = HashMap::from([
-        (AS_OF.to_owned(), Value::from(stamp)),
-        ("engineInfo".to_owned(), Value::from(ENGINE)),
-    ]);
+    let metadata =
+        HashMap::from([(AS_OF.to_owned(), Value::from(stamp)), ("engineInfo".to_owned(), Value::from(ENGINE))]);
     let version = match open(folder).await? {
         None => create(folder, columns, adds.collect(), metadata).await?,
         Some(table) => replace(folder, &table, adds.collect(), metadata, now).await?,
@@ -127,7 +125,9 @@ pub async fn commit(
     // The log store renames the commit into place but does not sync it.
     let log = folder.join("_delta_log");
     let commit = log.join(format!("{:020}.json", version.0));
-    std::fs::File::open(&commit).and_then(|file| file.sync_all()).map_err(StorageError::file(&commit, "made durable"))?;
+    std::fs::File::open(&commit)
+        .and_then(|file| file.sync_all())
+        .map_err(StorageError::file(&commit, "made durable"))?;
     sync_folder(&log)?;
     Ok(version)
 }
@@ -225,10 +225,8 @@ fn is_table(folder: &Path) -> bool {
 
 fn unloaded(folder: &Path) -> Result<DeltaTable, StorageError> {
     let absolute = std::path::absolute(folder).map_err(StorageError::file(folder, "found"))?;
-    let url = Url::from_directory_path(&absolute).map_err(|()| StorageError::Unsupported {
-        path: absolute,
-        reason: "its path is not a file URL".to_owned(),
-    })?;
+    let url = Url::from_directory_path(&absolute)
+        .map_err(|()| StorageError::Unsupported { path: absolute, reason: "its path is not a file URL".to_owned() })?;
     DeltaTableBuilder::from_url(url).and_then(DeltaTableBuilder::build).map_err(failed(folder, "opened"))
 }
 

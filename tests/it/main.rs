@@ -1,3 +1,4 @@
-//! The one integration test binary.
+//! The one integration test binary: the node through its real doors, on real files.
 
-fn main() {}
+mod publishing;
+mod support;

@@ -1,0 +1,78 @@
+//! `shuqiao demo`: the whole road on this machine, with no server to install.
+//!
+//! Makes a folder with a catalogue, policies, settings and keys; makes synthetic registers and publishes them; registers
+//! clients; serves; and walks through a few calls over HTTP as a department would. What it makes it finds again, so the
+//! second start takes seconds.
+
+mod files;
+mod registers;
+mod tour;
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use chrono::Utc;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::{home::Home, serve::stop_signal};
+use crate::{
+    catalog,
+    http::{self, Node},
+    ledger::Ledger,
+    telemetry,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// The port on 127.0.0.1.
+    #[arg(long, default_value_t = 8640)]
+    port: u16,
+    /// How many synthetic persons the register has; the other registers follow.
+    #[arg(long, default_value_t = 1_000_000)]
+    persons: u64,
+    /// Stop after the tour; exit 0 only if every step came out right.
+    #[arg(long)]
+    once: bool,
+}
+
+pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode> {
+    // First of all: a port that is taken is found before minutes are spent.
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], args.port));
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    files::lay_out(&home.dir, args.port)?;
+    let settings = home.settings()?;
+    telemetry::init(&settings.log);
+    println!("shuqiao demo in {}", home.dir.display());
+
+    let catalog = catalog::load(&settings.paths.catalog)?;
+    registers::publish_all(&home.dir, args.persons, &catalog, &settings).await?;
+    let ledger = Ledger::open(&settings.paths.ledger()).await?;
+    let clients = tour::register_clients(&ledger, &catalog, &settings.paths.clients(), Utc::now()).await?;
+    ledger.close().await;
+
+    let metrics = telemetry::install_metrics()?;
+    let node = Box::pin(Node::open(settings.clone(), metrics, Utc::now)).await?;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let serving = tokio::task::spawn(http::serve(Arc::clone(&node), listener, async {
+        let _ = stopped.await;
+    }));
+    println!("serving on http://{address}\n");
+
+    let toured = tour::walk(&node, &settings, &clients).await;
+    let wrong = match toured {
+        Ok(wrong) => wrong,
+        Err(error) => vec![format!("the tour broke off: {error:#}")],
+    };
+    for step in &wrong {
+        println!("WRONG: {step}");
+    }
+    if !args.once {
+        tour::print_curls(&node, &settings, &clients).await?;
+        println!("\nserving on http://{address} (API page: http://{address}/docs/). Ctrl-C stops.");
+        stop_signal()?.await;
+    }
+    let _ = stop.send(());
+    serving.await?;
+    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

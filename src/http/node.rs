@@ -1,0 +1,324 @@
+//! The node: every part, built in one place, the same in `serve`, in the demo and in the tests.
+
+use std::{
+    collections::BTreeSet,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::{digest, rand};
+use chrono::{DateTime, TimeDelta, Utc};
+use metrics::{counter, gauge};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::{
+    agreements::{self, Agreements, AgreementsError},
+    audit::{self, AuditError, Log, LogOptions, Pseudonymiser, Record},
+    catalog::{self, Catalog, CatalogError},
+    config::{IssuerSettings, Settings, SignatureAlgorithm},
+    engine::{Engine, EngineError},
+    exchange::{Answer, Exchange, Incoming, Parts, ProbeFailed, Question, Refusal, day_in_china, prove_the_locks},
+    identifiers::{AgreementId, CallId, ClientId},
+    identity::{
+        Algorithm, ClientClaim, ClientDirectory, ForeignIssuer, IdentityError, IssuedToken, Issuer, TokenRequest,
+        TokenRules, Verifier,
+    },
+    keys::{KeyError, PublicKeys, SigningKey},
+    ledger::{Ledger, LedgerError},
+    policy::{Operation, PolicyError, PolicySet},
+    problem::{Code, Problem},
+    storage::{StorageError, write_whole},
+};
+
+/// Where tokens are issued, below the node's URL.
+const TOKEN_PATH: &str = "/oauth/token";
+const PEPPER_BYTES: usize = 32;
+
+/// Why a node could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Agreements(#[from] AgreementsError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Probe(#[from] ProbeFailed),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("no randomness for a secret")]
+    Randomness,
+    #[error("the secret file `{0}` is damaged. Restore it from the backup: pseudonyms in the audit log depend on it")]
+    Secret(PathBuf),
+    #[error("the foreign issuer `{issuer}` is not usable: {reason}")]
+    Issuer { issuer: String, reason: String },
+}
+
+/// One running node. Shared by every handler and background task.
+pub struct Node {
+    pub settings: Settings,
+    pub catalog: Arc<Catalog>,
+    pub engine: Arc<Engine>,
+    exchange: Exchange,
+    issuer: Issuer,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) directory: Arc<ClientDirectory>,
+    log: Arc<Log>,
+    receipt_key: Arc<SigningKey>,
+    public_keys: PublicKeys,
+    metrics: PrometheusHandle,
+    clock: fn() -> DateTime<Utc>,
+    pub(super) in_flight: Semaphore,
+    leaving: AtomicBool,
+    /// Why the node may not answer, besides leaving.
+    unready: ArcSwapOption<Problem>,
+}
+
+impl Node {
+    /// Build every part from the settings: read the catalogue, prove the locks, recover the log, map the registers.
+    pub async fn open(
+        settings: Settings,
+        metrics: PrometheusHandle,
+        clock: fn() -> DateTime<Utc>,
+    ) -> Result<Arc<Self>, NodeError> {
+        let now = clock();
+        let paths = &settings.paths;
+        let catalog = Arc::new(catalog::load(&paths.catalog)?);
+        let agreements = Arc::new(agreements::load(&paths.agreements, &catalog)?);
+        let policies = Arc::new(PolicySet::load(&paths.policies)?);
+        let probes = prove_the_locks(&catalog, &agreements, &policies, day_in_china(now))?;
+        tracing::info!(probes, policies = policies.hash(), "start-up probes passed");
+
+        let receipt_key = Arc::new(SigningKey::load_or_create(&paths.keys().join("receipt.pem"))?);
+        let token_key = Arc::new(SigningKey::load_or_create(&paths.keys().join("token.pem"))?);
+        let public_keys = PublicKeys::new([receipt_key.public(), token_key.public()]);
+        let pseudonyms = pseudonymiser(&paths.keys().join("pseudonym.secret"))?;
+
+        let directory = Arc::new(ClientDirectory::open(Ledger::open(&paths.ledger()).await?).await?);
+        let rules = token_rules(&settings);
+        let foreign = settings.issuers.iter().map(foreign_issuer).collect::<Result<Vec<_>, _>>()?;
+        let token_keys = PublicKeys::new([token_key.public()]);
+        let verifier = Arc::new(Verifier::new(rules.clone(), &token_keys, foreign, Arc::clone(&directory))?);
+        let issuer = Issuer::new(rules, token_key, Arc::clone(&directory))?;
+
+        let engine = Arc::new(Engine::new(&catalog, &paths.tables(), settings.lookup.sql_memory_bytes)?);
+        let (log, used) = open_log(&settings, now)?;
+        let exchange = Exchange::new(
+            Parts {
+                catalog: Arc::clone(&catalog),
+                agreements,
+                engine: Arc::clone(&engine),
+                policies,
+                verifier: Arc::clone(&verifier),
+                log: Arc::clone(&log),
+                pseudonyms,
+                receipt_key: Arc::clone(&receipt_key),
+                url: settings.node.url.as_str().to_owned(),
+                client_calls_per_second: NonZeroU32::new(settings.limits.calls_per_second).unwrap_or(NonZeroU32::MIN),
+                lookup_deadline: settings.lookup.deadline,
+            },
+            used,
+        );
+        let in_flight = Semaphore::new(settings.http.calls_in_flight_max);
+        let node = Arc::new(Self {
+            settings,
+            catalog,
+            engine,
+            exchange,
+            issuer,
+            verifier,
+            directory,
+            log,
+            receipt_key,
+            public_keys,
+            metrics,
+            clock,
+            in_flight,
+            leaving: AtomicBool::new(false),
+            unready: ArcSwapOption::empty(),
+        });
+        node.refresh_registers().await;
+        node.verifier.refresh_foreign(now).await;
+        Ok(node)
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// Put a request on the road.
+    pub(super) async fn answer(
+        &self,
+        operation: Operation,
+        bearer: Option<&str>,
+        body: &[u8],
+        question: Result<Question, Problem>,
+    ) -> Result<Answer, Refusal> {
+        let received = self.now();
+        let call_id = CallId::new(Uuid::now_v7());
+        let mut request_sha256 = [0; 32];
+        request_sha256.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
+        let incoming = Incoming { call_id, operation, bearer, request_sha256, question, received };
+        Box::pin(self.exchange.answer(incoming)).await
+    }
+
+    pub(super) async fn issue_token(&self, request: TokenRequest) -> Result<IssuedToken, IdentityError> {
+        self.issuer.issue(&request, Uuid::new_v4(), self.now()).await
+    }
+
+    /// The public halves of the keys that sign receipts, checkpoints and tokens.
+    pub fn public_keys(&self) -> &PublicKeys {
+        &self.public_keys
+    }
+
+    pub(super) fn metrics(&self) -> String {
+        gauge!("shuqiao_ready").set(if self.readiness().is_ok() { 1.0 } else { 0.0 });
+        let in_use = self.settings.http.calls_in_flight_max - self.in_flight.available_permits();
+        gauge!("shuqiao_calls_in_flight").set(in_use as f64);
+        self.metrics.render()
+    }
+
+    /// May calls be sent here?
+    pub(super) fn readiness(&self) -> Result<(), Problem> {
+        if self.leaving.load(Ordering::Relaxed) {
+            return Err(Problem::new(Code::NotReady, "the node is shutting down").retry_after(5));
+        }
+        if !self.log.is_healthy() {
+            return Err(Problem::new(Code::AuditUnavailable, "the audit log takes no records").retry_after(30));
+        }
+        match self.unready.load().as_deref() {
+            Some(problem) => Err(problem.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// No longer ready; calls in flight are finished.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Serve what has been published since the last look.
+    pub(super) async fn refresh_registers(&self) {
+        let (changed, errors) = self.engine.refresh().await;
+        for dataset in &changed {
+            if let Some(serving) = self.engine.serving(dataset) {
+                tracing::info!(%dataset, version = serving.version.0, rows = serving.rows, keyed = serving.keyed, "serving a version");
+            }
+        }
+        for error in &errors {
+            counter!("shuqiao_version_errors_total").increment(1);
+            tracing::error!(error = error as &dyn std::error::Error, "a published version cannot be served; the one before stays");
+        }
+        let now = self.now();
+        for id in self.catalog.datasets.keys() {
+            if let Some(serving) = self.engine.serving(id) {
+                let dataset = id.as_str().to_owned();
+                gauge!("shuqiao_dataset_version", "dataset" => dataset.clone()).set(serving.version.0 as f64);
+                gauge!("shuqiao_dataset_rows", "dataset" => dataset.clone()).set(serving.rows as f64);
+                gauge!("shuqiao_dataset_as_of_seconds", "dataset" => dataset)
+                    .set((now - serving.as_of).num_seconds() as f64);
+            }
+        }
+    }
+
+    /// Sign where the log stands; a truncation or rewriting of what came before is then found out.
+    pub(super) fn write_checkpoint(&self) {
+        if let Err(error) = self.log.checkpoint(&self.receipt_key, self.now()) {
+            tracing::error!(error = &error as &dyn std::error::Error, "no checkpoint of the audit log could be written");
+        }
+    }
+}
+
+/// An access token made on the node itself, by whoever may read its keys: for the operator's tools, not for callers.
+pub async fn operator_token(settings: &Settings, client: &ClientId, now: DateTime<Utc>) -> Result<String, NodeError> {
+    let directory = Arc::new(ClientDirectory::open(Ledger::open(&settings.paths.ledger()).await?).await?);
+    let key = Arc::new(SigningKey::load_or_create(&settings.paths.keys().join("token.pem"))?);
+    let issuer = Issuer::new(token_rules(settings), key, directory)?;
+    Ok(issuer.issue_on_site(client, Uuid::new_v4(), now)?.access_token)
+}
+
+fn token_rules(settings: &Settings) -> TokenRules {
+    let url = settings.node.url.as_str();
+    let life = |duration: Duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::seconds(300));
+    let mut rules = TokenRules::new(url, settings.node.audience.as_str(), format!("{url}{TOKEN_PATH}"));
+    rules.token_life = life(settings.tokens.access_ttl);
+    rules.assertion_life_max = life(settings.tokens.assertion_ttl_max);
+    rules.skew = life(settings.tokens.clock_skew);
+    rules.remembered_max = settings.tokens.cache_entries;
+    rules
+}
+
+fn foreign_issuer(settings: &IssuerSettings) -> Result<ForeignIssuer, NodeError> {
+    let unusable = |reason: String| NodeError::Issuer { issuer: settings.issuer.clone(), reason };
+    let algorithm = |algorithm: &SignatureAlgorithm| {
+        Algorithm::from_jose(algorithm.as_str()).ok_or_else(|| unusable(format!("algorithm `{}`", algorithm.as_str())))
+    };
+    Ok(ForeignIssuer {
+        issuer: settings.issuer.clone(),
+        jwks_url: settings.jwks_url.clone(),
+        algorithms: settings.algorithms.iter().map(algorithm).collect::<Result<BTreeSet<_>, _>>()?,
+        audience: settings.audience.clone(),
+        client_claim: settings.client_claim.parse::<ClientClaim>().map_err(unusable)?,
+        departments: settings.departments.iter().cloned().collect(),
+        grace: TimeDelta::from_std(settings.grace).unwrap_or(TimeDelta::hours(1)),
+        plain_jwt: settings.plain_jwt,
+    })
+}
+
+/// The secret under which subjects are named in the log; made at the first start, kept for ever.
+fn pseudonymiser(file: &Path) -> Result<Pseudonymiser, NodeError> {
+    if !file.exists() {
+        let mut secret = [0; PEPPER_BYTES];
+        rand::fill(&mut secret).map_err(|_| NodeError::Randomness)?;
+        write_whole(file, hex::encode(secret).as_bytes())?;
+    }
+    let text = std::fs::read_to_string(file).map_err(StorageError::file(file, "read"))?;
+    let secret = hex::decode(text.trim()).ok().filter(|secret| secret.len() == PEPPER_BYTES);
+    let secret = secret.ok_or_else(|| NodeError::Secret(file.to_owned()))?;
+    let key_id = &hex::encode(digest::digest(&digest::SHA256, &secret))[..8];
+    Ok(Pseudonymiser::new(&secret, key_id))
+}
+
+type Used = Vec<(AgreementId, chrono::NaiveDate)>;
+
+/// Recover the log, and read back which agreements were used today.
+fn open_log(settings: &Settings, now: DateTime<Utc>) -> Result<(Arc<Log>, Used), NodeError> {
+    let options = LogOptions {
+        segment_bytes: settings.audit.segment_bytes,
+        queue_max: settings.audit.queue_max,
+        ..LogOptions::default()
+    };
+    let folder = settings.paths.audit();
+    let (log, recovery) = Log::open(&folder, options)?;
+    tracing::info!(records = recovery.records, truncated_bytes = recovery.truncated_bytes, "audit log recovered");
+    let today = day_in_china(now);
+    let mut used = Vec::new();
+    for entry in audit::read(&folder, 0)? {
+        let (_, payload) = entry?;
+        let record = Record::from_bytes(&payload)?;
+        let day = day_in_china(record.time);
+        if let Some(agreement) = record.agreement.filter(|_| day == today) {
+            used.push((agreement, day));
+        }
+    }
+    Ok((Arc::new(log), used))
+}

@@ -1,0 +1,59 @@
+//! What the node does by itself while it serves; each task ends when the node does.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::Node;
+
+/// How soon a suspended client is refused, and a new version served.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+pub(super) struct Background {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+pub(super) fn start(node: &Arc<Node>) -> Background {
+    let background = Background { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    background.repeat(node, LOOK_AGAIN, |node| async move { node.refresh_registers().await });
+    background.repeat(node, LOOK_AGAIN, |node| async move {
+        if let Err(error) = node.directory.refresh().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the clients could not be read again");
+        }
+    });
+    background.repeat(node, node.settings.audit.checkpoint, |node| async move {
+        // Disk work: off the runtime's threads.
+        let _ = tokio::task::spawn_blocking(move || node.write_checkpoint()).await;
+    });
+    if let Some(often) = node.settings.issuers.iter().map(|issuer| issuer.refresh).min() {
+        background.repeat(node, often, |node| async move {
+            for error in node.verifier.refresh_foreign(node.now()).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a foreign issuer's keys could not be fetched");
+            }
+        });
+    }
+    background.tasks.close();
+    background
+}
+
+impl Background {
+    fn repeat<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        node: &Arc<Node>,
+        every: Duration,
+        task: impl Fn(Arc<Node>) -> F + Send + 'static,
+    ) {
+        let (node, stop) = (Arc::clone(node), self.stop.clone());
+        self.tasks.spawn(async move {
+            while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+                task(Arc::clone(&node)).await;
+            }
+        });
+    }
+
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Foreign clients against a real node on loopback: two JOSE libraries that are not ours, a Delta reader that is not
+# ours, and schemathesis over the OpenAPI document. Usage: tests/clients/run.sh TARGET_DIR
+set -uo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+target="$1"
+tools="$target/test-clients"
+port="${SHUQIAO_TEST_PORT:-8649}"
+work="$(mktemp -d)"
+passed=0 failed=0 skipped=0
+
+finish() {
+    [ -n "${node:-}" ] && kill "$node" 2>/dev/null && wait "$node" 2>/dev/null
+    rm -rf "$work"
+}
+trap finish EXIT
+
+python="$tools/python/bin/python"
+if [ ! -f "$tools/python.ready" ] || ! cmp -s "$here/requirements.txt" "$tools/python.ready"; then
+    rm -rf "$tools/python" && mkdir -p "$tools"
+    python3 -m venv "$tools/python" && "$python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt" \
+        && cp "$here/requirements.txt" "$tools/python.ready"
+fi
+if [ ! -f "$tools/npm.ready" ] || ! cmp -s "$here/package.json" "$tools/npm.ready"; then
+    mkdir -p "$tools/npm" && cp "$here/package.json" "$tools/npm/" \
+        && (cd "$tools/npm" && npm install --silent --no-audit --no-fund) && cp "$here/package.json" "$tools/npm.ready"
+fi
+
+"$target/release/shuqiao" demo --dir "$work/node" --port "$port" --persons 2000 >"$work/demo.log" 2>&1 &
+node=$!
+for _ in $(seq 1 240); do
+    grep -q 'Ctrl-C stops' "$work/demo.log" && break
+    kill -0 "$node" 2>/dev/null || break
+    sleep 0.5
+done
+if ! grep -q 'Ctrl-C stops' "$work/demo.log"; then
+    cat "$work/demo.log"
+    echo "the node did not come up"
+    echo "0 passed, 1 failed, 0 skipped"
+    exit 1
+fi
+
+# check NAME NEEDED COMMAND...: run a check, or say that it was skipped because NEEDED is not there.
+check() {
+    local name="$1" needed="$2"
+    shift 2
+    if [ ! -e "$needed" ]; then
+        echo "skipped  $name (not installed: $needed)"
+        skipped=$((skipped + 1))
+    elif "$@" >"$work/check.log" 2>&1; then
+        echo "ok       $name"
+        passed=$((passed + 1))
+    else
+        echo "FAILED   $name"
+        tail -n 60 "$work/check.log"
+        failed=$((failed + 1))
+    fi
+}
+
+export SHUQIAO="$target/release/shuqiao" SHUQIAO_DIR="$work/node" SHUQIAO_URL="http://127.0.0.1:$port"
+check "make answers to verify" "$tools/python.ready" "$python" "$here/answers.py" "$work/answers"
+check "receipt: PyPI joserfc verifies it, and refuses every changed bit" "$tools/python.ready" "$python" "$here/receipt_joserfc.py" "$work/answers"
+check "receipt: npm jose verifies it, and refuses every changed bit" "$tools/npm.ready" node "$here/receipt_jose.mjs" "$tools/npm" "$work/answers"
+check "token: PyPI PyJWT makes an assertion that is accepted" "$tools/python.ready" "$python" "$here/token_pyjwt.py"
+check "table: PyPI deltalake reads the published version" "$tools/python.ready" "$python" "$here/table_deltalake.py"
+check "openapi: schemathesis finds no 5xx and no undocumented status" "$tools/python.ready" "$python" "$here/openapi_schemathesis.py"
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# All tests: format, lints, unit, property and integration tests, then foreign clients against a running node.
+#
+# Needs cargo. Python and npm packages for the foreign clients are installed beside the build output when they are
+# missing; where that is not possible, the checks that need them are skipped, by name and count.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target="${CARGO_TARGET_DIR:-$PWD/target}"
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "format"
+cargo fmt --check
+
+step "lints (clippy, warnings are errors)"
+cargo lint
+
+step "unit, property and integration tests"
+cargo t
+
+step "foreign clients against a running node"
+cargo build --release
+tests/clients/run.sh "$target"
