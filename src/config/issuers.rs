@@ -7,8 +7,9 @@ use url::Url;
 use super::{
     key::{Rule, subject},
     limits,
-    value::SignatureAlgorithm,
+    value::{ForeignTokenType, SignatureAlgorithm},
 };
+use crate::identifiers::DepartmentId;
 
 subject! {
     /// An authorisation server whose tokens are accepted beside the node's own.
@@ -23,6 +24,10 @@ subject! {
         "algorithms" => algorithms: Vec<SignatureAlgorithm> = Rule::List { default: &["EdDSA", "ES256"], shape: "list of names" };
         /// The claim that names the registered client.
         "client_claim" => client_claim: String = Rule::Text { default: "client_id", shape: "name" };
+        /// The departments whose clients it may speak for; a token for a client of any other is refused.
+        "departments" => departments: Vec<DepartmentId> = Rule::List { default: &[], shape: "list of names" };
+        /// What its access tokens are typed: `at+jwt` (RFC 9068), or `jwt` for issuers that do not type them.
+        "token_type" => token_type: ForeignTokenType = Rule::Text { default: "at+jwt", shape: "name" };
         /// How often its keys are fetched.
         "refresh_s" => refresh: Duration = Rule::Number(&limits::JWKS_REFRESH_S);
         /// How long the last keys hold while it cannot be reached.

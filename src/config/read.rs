@@ -14,9 +14,9 @@ use super::{
     limits::{Limit, Unit},
     log::{LogFilter, LogFormat},
     raw::{Loose, Origin, RawSettings, Said},
-    value::{BaseUrl, SignatureAlgorithm, key_set_url},
+    value::{BaseUrl, ForeignTokenType, SignatureAlgorithm, key_set_url},
 };
-use crate::identifiers::NodeId;
+use crate::identifiers::{DepartmentId, IdentifierError, NodeId};
 
 /// A value that holds, and where it came from.
 #[derive(Clone, Debug)]
@@ -311,6 +311,19 @@ impl Setting for Vec<SignatureAlgorithm> {
     }
 }
 
+impl Setting for Vec<DepartmentId> {
+    fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
+        let Loose::List(list) = incoming.value else {
+            return Err(format!("is {}. Write {}", name_of(incoming.value), shape(incoming.rule)));
+        };
+        let department = |text: &str| text.parse().map_err(|error: IdentifierError| error.to_string());
+        list.iter().map(|value| Incoming { value, ..*incoming }.parsed(department)).collect()
+    }
+    fn shown(&self, _: Rule) -> String {
+        self.iter().map(DepartmentId::as_str).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A type with one text form, read and shown by its own `FromStr` and `Display`.
 macro_rules! text_setting {
     ($($type:ty),+) => { $(
@@ -325,4 +338,4 @@ macro_rules! text_setting {
     )+ };
 }
 
-text_setting!(BaseUrl, LogFormat, LogFilter);
+text_setting!(BaseUrl, ForeignTokenType, LogFormat, LogFilter);
