@@ -1,3 +1,127 @@
 //! Agreements: who may use which fields for which items.
 //!
-//! Floor 3.
+//! Floor 3: may use `catalog` (and its way of reading declared files), `ledger` types, `identifiers`, `problem`. Read from
+//! one YAML file and checked against the catalogue as a whole. Promises that an agreement grants no more than its items
+//! need and than the fields' disclosure allows, and that at most one is in force for a consumer, a dataset and an item on
+//! any day.
+//!
+//! ```text
+//! agreements.yaml --read--> RawAgreement --check against Catalog--> Agreements --find(consumer, dataset, item, today)-->
+//! ```
+
+mod check;
+mod raw;
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use chrono::NaiveDate;
+
+use crate::{
+    catalog::{self, Catalog, Complaint, complaint::Summary, yaml},
+    identifiers::{DatasetId, DepartmentId, ItemCode},
+    ledger::Agreement,
+    problem::Code,
+};
+
+/// Why there are no agreements.
+#[derive(Debug, thiserror::Error)]
+pub enum AgreementsError {
+    #[error("the file of agreements `{path}` cannot be read")]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// Never empty.
+    #[error("{}", Summary { what: "the agreements", complaints })]
+    Inconsistent { complaints: Vec<Complaint> },
+}
+
+impl AgreementsError {
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unreadable { .. } => Code::StorageFailed,
+            Self::Inconsistent { .. } => Code::CatalogInvalid,
+        }
+    }
+
+    /// What was found wrong in the file, where it could be read.
+    pub fn complaints(&self) -> &[Complaint] {
+        match self {
+            Self::Inconsistent { complaints } => complaints,
+            Self::Unreadable { .. } => &[],
+        }
+    }
+}
+
+/// For each item, its agreements in the order of their days.
+type ByItem = HashMap<ItemCode, Vec<Arc<Agreement>>>;
+
+/// All agreements, those that have ended and those to come included: a refusal can then name the one that has lapsed.
+#[derive(Debug, Default)]
+pub struct Agreements {
+    all: Vec<Arc<Agreement>>,
+    by_use: HashMap<DepartmentId, HashMap<DatasetId, ByItem>>,
+}
+
+impl Agreements {
+    /// The agreement that covers this use: the one in force on that day; else the last one that has ended; else the first
+    /// one to come.
+    pub fn find(
+        &self,
+        consumer: &DepartmentId,
+        dataset: &DatasetId,
+        item: &ItemCode,
+        today: NaiveDate,
+    ) -> Option<&Arc<Agreement>> {
+        let covering = self.by_use.get(consumer)?.get(dataset)?.get(item)?;
+        let ended = || covering.iter().rev().find(|agreement| agreement.valid_until < today);
+        covering.iter().find(|agreement| agreement.is_in_force_on(today)).or_else(ended).or_else(|| covering.first())
+    }
+
+    /// All of them, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Agreement>> {
+        self.all.iter()
+    }
+
+    fn new(all: Vec<Arc<Agreement>>) -> Self {
+        let mut by_use: HashMap<_, HashMap<_, HashMap<_, Vec<Arc<Agreement>>>>> = HashMap::new();
+        for agreement in &all {
+            let items = by_use.entry(agreement.consumer.clone()).or_default();
+            let items = items.entry(agreement.dataset.clone()).or_default();
+            for item in &agreement.items {
+                let covering = items.entry(item.clone()).or_default();
+                covering.push(Arc::clone(agreement));
+                covering.sort_by_key(|agreement| agreement.valid_from);
+            }
+        }
+        Self { all, by_use }
+    }
+}
+
+/// Read the agreements from that file and check them against the catalogue.
+pub fn load(path: &Path, catalog: &Catalog) -> Result<Agreements, AgreementsError> {
+    let unreadable = |source| AgreementsError::Unreadable { path: path.to_owned(), source };
+    let text = catalog::read(path).map_err(unreadable)?;
+    load_from(&path.display().to_string(), &text, catalog)
+}
+
+/// Check a text, under the name that complaints give it, against the catalogue.
+pub fn load_from(name: &str, text: &str, catalog: &Catalog) -> Result<Agreements, AgreementsError> {
+    let inconsistent = |complaints| AgreementsError::Inconsistent { complaints };
+    let file = yaml::read(name, text).map_err(|complaint| inconsistent(vec![complaint]))?;
+    check::agreements(name, &file, catalog).map(Agreements::new).map_err(inconsistent)
+}
+
+/// The JSON Schema of a file of agreements, for editors.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(raw::RawFile).to_value()
+}
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,9 @@ mod name;
 mod outcome;
 mod spelling;
 
+#[cfg(test)]
+mod fixtures;
+
 pub use claim::{Claim, ClaimError, ClaimInput, Operator, Scalar};
 pub use compare::{ClaimResult, Comparison};
 pub use judge::{Judgement, judge};

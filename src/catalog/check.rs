@@ -9,6 +9,7 @@
 //! ```
 
 mod dataset;
+mod field;
 mod item;
 mod organisation;
 
@@ -76,3 +77,6 @@ fn bilingual(inspection: &mut Inspection, path: &Path<'_>, raw: &RawBilingual) -
     let en = inspection.words(&path.key("en"), &raw.en);
     Some(Bilingual { zh: zh?, en: en? })
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,23 @@ impl fmt::Display for Complaint {
     }
 }
 
+/// One line for a log: `what` does not hold together, the first complaint, and how many more there are.
+pub(crate) struct Summary<'a> {
+    pub(crate) what: &'a str,
+    pub(crate) complaints: &'a [Complaint],
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} do not hold together", self.what)?;
+        match self.complaints {
+            [] => Ok(()),
+            [only] => write!(f, ": {only}"),
+            [first, others @ ..] => write!(f, ": {first} ({} more)", others.len()),
+        }
+    }
+}
+
 /// A line and a column, both counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
@@ -77,13 +94,16 @@ impl<'a> Path<'a> {
     }
 }
 
+/// Characters shown of a key: one that nobody expected may be anything.
+const KEY_CHARS_MAX: usize = 64;
+
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(parent) = self.parent else { return Ok(()) };
         parent.fmt(f)?;
         match self.step {
-            Step::Key(key) if parent.parent.is_none() => f.write_str(key),
-            Step::Key(key) => write!(f, ".{key}"),
+            Step::Key(key) if parent.parent.is_none() => f.write_str(&on_one_line(key, KEY_CHARS_MAX)),
+            Step::Key(key) => write!(f, ".{}", on_one_line(key, KEY_CHARS_MAX)),
             Step::Index(index) => write!(f, "[{index}]"),
         }
     }
@@ -174,14 +194,23 @@ impl Complaints {
     }
 }
 
-/// The file's own words in backticks: control characters escaped, long ones cut, so that a complaint stays one line.
+/// The file's own words in backticks: what would break the line or change how it reads is escaped, long ones are cut.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 80;
-    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
-    if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
-        shown.push('…');
+    let cut = if text.chars().nth(SHOWN_CHARS_MAX).is_some() { "…" } else { "" };
+    format!("`{}{cut}`", on_one_line(text, SHOWN_CHARS_MAX))
+}
+
+/// The first characters of a text, the invisible ones escaped.
+pub(crate) fn on_one_line(text: &str, chars_max: usize) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(chars_max) {
+        match c {
+            '\'' | '"' | '\\' => shown.push(c),
+            other => shown.extend(other.escape_debug()),
+        }
     }
-    format!("`{shown}`")
+    shown
 }
 
 #[cfg(test)]
@@ -208,12 +237,17 @@ mod tests {
             format!("bad name {}", quoted("x\ny")),
             "Rename it",
         );
+        complaints.add(&file.key("i\nd"), Position { line: 8, column: 1 }, "unknown key", "Remove it");
         complaints.add(&file, Position::START, "the file is too large", "Split it");
         let list = complaints.into_result().unwrap_err();
         let lines: Vec<String> = list.iter().map(Complaint::to_string).collect();
         assert_eq!(
             lines,
-            ["a.yaml:1:1: the file is too large. Split it", "a.yaml:7:3: id: bad name `x\\ny`. Rename it"]
+            [
+                "a.yaml:1:1: the file is too large. Split it",
+                "a.yaml:7:3: id: bad name `x\\ny`. Rename it",
+                "a.yaml:8:1: i\\nd: unknown key. Remove it"
+            ]
         );
     }
 

@@ -91,8 +91,7 @@ impl Inspection {
 
     /// A day, in the one notation of the files.
     pub(crate) fn date(&mut self, path: &Path<'_>, text: &At<String>) -> Option<NaiveDate> {
-        // chrono alone would also take `2020-1-31` and signs.
-        let date = (text.value.len() == 10).then(|| super::parse_date(&text.value)).flatten();
+        let date = super::parse_date(&text.value).filter(|date| date.to_string() == text.value);
         if date.is_none() {
             let message = format!("{} is not a date", quoted(&text.value));
             self.complaints.add(path, text.position, message, "Write it as 2020-01-31");
@@ -141,7 +140,8 @@ impl Inspection {
         }
     }
 
-    /// What a name refers to. `kind` is the word for it, such as `department`.
+    /// What a name refers to among everything declared. `kind` is the word for it, such as `department`. A name that may
+    /// be declared in a file that could not be read is let pass.
     pub(crate) fn refer<'d, T>(
         &mut self,
         path: &Path<'_>,
@@ -149,19 +149,28 @@ impl Inspection {
         name: &At<String>,
         declared: &'d Declared<T>,
     ) -> Option<&'d T> {
-        match declared.get(&name.value) {
-            Some(declaration) => declaration.sound.as_ref(),
-            None => {
-                if self.complete {
-                    let known = declared.keys().map(String::as_str);
-                    let remedy =
-                        self.complaints.nearest(&name.value, known, format!("Declare the {kind}, or name another"));
-                    let message = format!("unknown {kind} {}", quoted(&name.value));
-                    self.complaints.add(path, name.position, message, remedy);
-                }
-                None
-            }
+        if !self.complete && !declared.contains_key(&name.value) {
+            return None;
         }
+        self.refer_within(path, kind, name, declared)
+    }
+
+    /// What a name refers to among what the same declaration holds.
+    pub(crate) fn refer_within<'d, T>(
+        &mut self,
+        path: &Path<'_>,
+        kind: &str,
+        name: &At<String>,
+        declared: &'d Declared<T>,
+    ) -> Option<&'d T> {
+        if let Some(declaration) = declared.get(&name.value) {
+            return declaration.sound.as_ref();
+        }
+        let known = declared.keys().map(String::as_str);
+        let remedy = self.complaints.nearest(&name.value, known, format!("Declare the {kind}, or name another"));
+        let message = format!("unknown {kind} {}", quoted(&name.value));
+        self.complaints.add(path, name.position, message, remedy);
+        None
     }
 
     /// The field of that name in a dataset that is sound.

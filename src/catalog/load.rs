@@ -5,12 +5,17 @@
 //! contradiction in and between the others.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     io::Read as _,
     path::{Path, PathBuf},
 };
 
-use super::{Catalog, check, complaint::Complaint, raw::RawFile, yaml};
+use super::{
+    Catalog, check,
+    complaint::{Complaint, Summary},
+    raw::RawFile,
+    yaml,
+};
 use crate::problem::Code;
 
 /// Files in one catalogue. Together with the size of a file this bounds what a start of the node may read.
@@ -35,7 +40,7 @@ pub enum CatalogError {
     )]
     TooManyFiles { directory: PathBuf },
     /// Never empty.
-    #[error("{}", Listed(complaints))]
+    #[error("{}", Summary { what: "the catalogue files", complaints })]
     Inconsistent { complaints: Vec<Complaint> },
 }
 
@@ -52,21 +57,6 @@ impl CatalogError {
         match self {
             Self::Inconsistent { complaints } => complaints,
             Self::Unreadable { .. } | Self::Absent { .. } | Self::TooManyFiles { .. } => &[],
-        }
-    }
-}
-
-/// One line for a log: the first complaint, and how many more there are.
-struct Listed<'a>(&'a [Complaint]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [] => f.write_str("the catalogue does not hold together"),
-            [only] => write!(f, "the catalogue does not hold together: {only}"),
-            [first, others @ ..] => {
-                write!(f, "the catalogue does not hold together: {first} ({} more)", others.len())
-            }
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_saphyr::{Error, Location, MessageFormatter, Spanned};
 
-use super::complaint::{Complaint, Complaints, Path, Position, quoted};
+use super::complaint::{Complaint, Complaints, Path, Position, on_one_line, quoted};
 
 /// Largest file read, in bytes. The whole catalogue of a province, one file a register, stays far below it.
 pub(crate) const FILE_BYTES_MAX: usize = 1 << 20;
@@ -101,7 +101,7 @@ fn options() -> serde_saphyr::Options {
             max_recorded_anchor_events: NODES_MAX,
             max_recorded_anchor_bytes: FILE_BYTES_MAX,
             max_total_scalar_bytes: FILE_BYTES_MAX,
-            max_documents: 1,
+            max_documents: 2,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: NODES_MAX,
@@ -134,7 +134,7 @@ fn in_our_words(error: &Error) -> (String, String) {
             (format!("the key {} stands twice", quoted(key)), "Remove one of the two".to_owned())
         }
         Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
-            (format!("{expected} is expected here"), "Correct the value".to_owned())
+            (format!("{expected} is expected here"), correct_it())
         }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
@@ -148,11 +148,37 @@ fn in_our_words(error: &Error) -> (String, String) {
         Error::MergeKeyNotAllowed { .. } => {
             ("merge keys (`<<`) are not read".to_owned(), "Spell the keys out".to_owned())
         }
+        Error::MultipleDocuments { .. } => {
+            ("the file holds more than one document".to_owned(), "Keep one document a file".to_owned())
+        }
+        Error::NullIntoString { .. } => ("a text is expected here, there is none".to_owned(), "Write it".to_owned()),
+        Error::TaggedScalarCannotDeserializeIntoString { .. } | Error::UnsupportedTag { .. } => {
+            ("tags (`!`) are not read".to_owned(), "Remove the tag".to_owned())
+        }
+        Error::Unexpected { expected, .. } => (format!("{} is expected here", plain_word(expected)), correct_it()),
+        Error::InvalidScalar { ty, .. } => (format!("{} is expected here", plain_word(ty)), correct_it()),
         other => {
             let message = serde_saphyr::DefaultMessageFormatter.format_message(other);
-            let message: String = message.chars().take(200).flat_map(char::escape_debug).collect();
+            let message = on_one_line(&message, 200);
             (format!("the file cannot be read: {}", message.trim_end_matches('.')), "Correct the YAML".to_owned())
         }
+    }
+}
+
+fn correct_it() -> String {
+    "Correct the value".to_owned()
+}
+
+/// The parser's and Rust's words for a shape, as a person would say them.
+fn plain_word(shape: &str) -> &str {
+    match shape {
+        "sequence start" => "a list",
+        "mapping start" => "a mapping",
+        "string scalar" => "a text",
+        "u8" | "u32" | "u64" | "i64" => "a whole number of fitting size",
+        "f64" => "a number",
+        "bool" => "`true` or `false`",
+        other => other,
     }
 }
 

@@ -127,15 +127,20 @@ pub(super) enum Order {
 /// A claimed value in the type of its field.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Operand {
-    /// As it was sent, and in its one form ([`name::form`]).
+    /// As it was sent, and in its one form (`name::form`).
     Name {
         raw: String,
         form: String,
     },
-    /// As it was sent, and in its one form ([`code::form`]).
+    /// As it was sent, and in its one form (`code::form`).
     Code {
         raw: String,
         form: String,
+    },
+    /// As it was sent, and in the spelling of its standard or code list, in which registers keep it.
+    Canonical {
+        raw: String,
+        canonical: String,
     },
     Exact(String),
     Date(NaiveDate),

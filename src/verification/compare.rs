@@ -81,6 +81,9 @@ impl Operand {
         match (self, value) {
             (Self::Name { raw, form }, Value::Text(registered)) => compare_names(raw, form, registered),
             (Self::Code { raw, form }, Value::Text(registered)) => compare_codes(raw, form, registered),
+            (Self::Canonical { raw, canonical }, Value::Text(registered)) => {
+                compare_canonical(raw, canonical, registered)
+            }
             (Self::Exact(raw), Value::Text(registered)) => Comparison::when(equal(raw, registered)),
             (Self::Date(claimed), Value::Date(registered)) => Comparison::when(claimed == registered),
             (Self::Integer(claimed), Value::Integer(registered)) => Comparison::when(claimed == registered),
@@ -88,6 +91,7 @@ impl Operand {
             (
                 Self::Name { .. }
                 | Self::Code { .. }
+                | Self::Canonical { .. }
                 | Self::Exact(_)
                 | Self::Date(_)
                 | Self::Integer(_)
@@ -143,6 +147,17 @@ fn compare_codes(raw: &str, form: &str, registered: &str) -> Comparison {
     if equal(raw, registered) {
         Comparison::MATCH
     } else if equal(form, &code::form(registered)) {
+        Comparison::by_rule(code::RULE)
+    } else {
+        Comparison::MISMATCH
+    }
+}
+
+/// INVARIANT: the register's side is canonical; publication has parsed it as the claim was parsed.
+fn compare_canonical(raw: &str, canonical: &str, registered: &str) -> Comparison {
+    if equal(raw, registered) {
+        Comparison::MATCH
+    } else if equal(canonical, registered) {
         Comparison::by_rule(code::RULE)
     } else {
         Comparison::MISMATCH

@@ -24,7 +24,7 @@ use crate::catalog::{MaskStyle, Value};
 /// All that is shown of a value that is hidden as a whole; of one length, so that it tells no length.
 const WHOLE: &str = "****";
 
-/// Surnames of two characters that are still met; a surname of one may not be told from them by what follows.
+/// The double surnames that are still met. Behind one, the last of three characters would be the whole given name.
 const DOUBLE_SURNAMES: [&str; 24] = [
     "欧阳", "歐陽", "司马", "司馬", "上官", "诸葛", "諸葛", "东方", "東方", "皇甫", "尉迟", "公孙", "公孫", "慕容",
     "令狐", "宇文", "长孙", "司徒", "司空", "夏侯", "端木", "轩辕", "独孤", "南宫",

@@ -24,16 +24,17 @@ pub(super) fn form(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_settled) {
         return Cow::Borrowed(text);
     }
-    let folded: String = if text.is_ascii() {
-        text.chars().map(|c| apostrophe(c.to_ascii_lowercase())).collect()
-    } else {
-        // A lone acute accent is an apostrophe to whoever typed it; NFKC would make it a blank with an accent.
-        let characters = text.chars().filter(|c| !is_invisible(*c)).map(apostrophe).nfkc();
-        // By way of capitals, so that `ß` meets `SS` as it stands in the machine-readable line of a passport.
-        let lower = characters.flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-        lower.map(|c| middle_dot(hyphen(apostrophe(c)))).nfc().collect()
-    };
-    Cow::Owned(full_stops(&blanks(&folded)))
+    if text.is_ascii() {
+        let lower: String = text.chars().map(|c| apostrophe(c.to_ascii_lowercase())).collect();
+        return Cow::Owned(full_stops(&blanks(&lower)));
+    }
+    // A lone acute accent is an apostrophe to whoever typed it; NFKC would make it a blank with an accent.
+    let characters = text.chars().filter(|c| !is_invisible(*c)).map(apostrophe).nfkc();
+    // To capitals and back, so that `ß` meets `SS` as it stands in the machine-readable line of a passport.
+    let lower = characters.flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    let folded: String = lower.map(|c| middle_dot(hyphen(apostrophe(c)))).collect();
+    // Composed again at the end: lower case and lost blanks bring letters and accents together.
+    Cow::Owned(full_stops(&blanks(&folded)).nfc().collect())
 }
 
 /// Characters that the form leaves alone wherever they stand.
@@ -85,9 +86,10 @@ pub(super) fn differ_only_where_unreadable(claimed: &str, registered: &str) -> b
         return false;
     }
     // Every pair is looked at, so that the time taken does not tell where the first difference is.
-    claimed.chars().zip(registered.chars()).fold(true, |agree, (claimed, registered)| {
-        agree & ((claimed == registered) | is_unreadable(registered))
-    })
+    claimed
+        .chars()
+        .zip(registered.chars())
+        .fold(true, |agree, (claimed, registered)| agree & ((claimed == registered) | is_unreadable(registered)))
 }
 
 #[cfg(test)]

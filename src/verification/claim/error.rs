@@ -58,7 +58,9 @@ impl ClaimError {
     /// What the caller can do about it, as a sentence of its own.
     pub fn remedy(&self) -> Option<String> {
         match self {
-            Self::Incomparable { .. } => Some("Tell the data steward: the catalogue declares the field wrongly.".into()),
+            Self::Incomparable { .. } => {
+                Some("Tell the data steward: the catalogue declares the field wrongly.".into())
+            }
             Self::NoOperator => {
                 Some("Send a value, or an object with before, after, at_least, at_most or one_of.".into())
             }

@@ -36,20 +36,21 @@ impl Way {
                 | FieldKind::CreditCode
                 | FieldKind::LicenceId
                 | FieldKind::Division,
-                comparator @ (Comparator::Code | Comparator::Exact),
-            ) => Ok(if comparator == Comparator::Code { Self::Code } else { Self::Exact }),
+                Comparator::Code,
+            ) => Ok(Self::Code),
             (
                 FieldKind::Text { .. }
                 | FieldKind::Code { .. }
                 | FieldKind::ResidentId
                 | FieldKind::CreditCode
                 | FieldKind::LicenceId
-                | FieldKind::Division
-                | FieldKind::Date
-                | FieldKind::Integer
-                | FieldKind::Boolean,
-                Comparator::Exact | Comparator::Name | Comparator::Date | Comparator::Code | Comparator::Number,
-            ) => Err(ClaimError::Incomparable { field: field.name.clone(), kind: field.kind.name() }),
+                | FieldKind::Division,
+                Comparator::Exact,
+            ) => Ok(Self::Exact),
+            // The catalogue refuses such a field when it is loaded.
+            (_, Comparator::Name | Comparator::Date | Comparator::Code | Comparator::Number) => {
+                Err(ClaimError::Incomparable { field: field.name.clone(), kind: field.kind.name() })
+            }
         }
     }
 }
@@ -90,7 +91,11 @@ impl<'a> Reader<'a> {
         match self.operand(operator, value)? {
             Operand::Date(date) => Ok(Test::Ordered(order, Bound::Date(date))),
             Operand::Integer(number) => Ok(Test::Ordered(order, Bound::Integer(number))),
-            Operand::Name { .. } | Operand::Code { .. } | Operand::Exact(_) | Operand::Boolean(_) => Err(unordered),
+            Operand::Name { .. }
+            | Operand::Code { .. }
+            | Operand::Canonical { .. }
+            | Operand::Exact(_)
+            | Operand::Boolean(_) => Err(unordered),
         }
     }
 
@@ -104,9 +109,7 @@ impl<'a> Reader<'a> {
             (Way::Boolean, Scalar::Integer(_)) => Err(wrong_type("a truth value")),
             (Way::Date, Scalar::Integer(_) | Scalar::Boolean(_)) => Err(wrong_type("a date in a text")),
             // A number would have lost the leading zeros of a code.
-            (Way::Name | Way::Code | Way::Exact, Scalar::Integer(_) | Scalar::Boolean(_)) => {
-                Err(wrong_type("a text"))
-            }
+            (Way::Name | Way::Code | Way::Exact, Scalar::Integer(_) | Scalar::Boolean(_)) => Err(wrong_type("a text")),
         }
     }
 
@@ -122,7 +125,7 @@ impl<'a> Reader<'a> {
                 not_empty(&form)?;
                 Ok(Operand::Name { raw: text.to_owned(), form })
             }
-            Way::Code => Ok(Operand::Code { raw: text.to_owned(), form: self.code(raw)? }),
+            Way::Code => self.code(text, raw),
             Way::Exact => {
                 self.parse(raw)?;
                 Ok(Operand::Exact(raw.to_owned()))
@@ -131,20 +134,21 @@ impl<'a> Reader<'a> {
                 Value::Date(date) => Ok(Operand::Date(date)),
                 Value::Integer(number) => Ok(Operand::Integer(number)),
                 Value::Boolean(truth) => Ok(Operand::Boolean(truth)),
-                Value::Text(text) => Ok(Operand::Exact(text)),
+                Value::Text(text) => Ok(Operand::Exact(text)), // None of these kinds has texts for values.
             },
         }
     }
 
-    /// The one form of a code. An identifier or a listed code has to be a valid one; free text has only to fit the field.
-    fn code(&self, raw: &str) -> Result<String, ValueError> {
+    /// An identifier or a listed code has to be a valid one; free text has only to fit the field.
+    fn code(&self, text: &str, raw: &str) -> Result<Operand, ValueError> {
         if let FieldKind::Text { .. } = self.field.kind {
             let form = code::form(raw).into_owned();
             not_empty(&form)?;
             self.parse(&form)?;
-            return Ok(form);
+            return Ok(Operand::Code { raw: text.to_owned(), form });
         }
-        Ok(code::form(&self.parse(raw)?.as_text()).into_owned())
+        let canonical = self.parse(raw)?.as_text().into_owned();
+        Ok(Operand::Canonical { raw: text.to_owned(), canonical })
     }
 
     fn parse(&self, text: &str) -> Result<Value, ValueError> {

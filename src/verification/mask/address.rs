@@ -66,10 +66,13 @@ fn unit_at(before: &[char], c: char, after: &[char]) -> Option<Unit> {
         '区' | '區' if before.ends_with(&['自', '治']) || before.ends_with(&['行', '政']) => Some(Unit::Province),
         '区' | '區' if before.ends_with(&['地']) => Some(Unit::City),
         // 小区, 社区, 园区, 工业区 and the like lie within a district; 镇区 is the middle of a town.
-        '区' | '區' if followed_by("街") || preceded_by("小社园園校厂廠景库庫宅住业業片镇鎮") => None,
+        '区' | '區' if followed_by("街") || preceded_by("小社园園校厂廠景库庫宅住业業片镇鎮") => {
+            None
+        }
         '区' | '區' => Some(Unit::County),
         '县' | '縣' => (!followed_by("道")).then_some(Unit::County),
         '旗' => preceded_by("治左右前中后後").then_some(Unit::County),
+        '市' if before.len() == 1 && followed_by("区區") => None, // The district 沙市区.
         '市' => (!followed_by("场場民政")).then_some(Unit::City),
         '州' => before.ends_with(&['自', '治']).then_some(Unit::City),
         '盟' => preceded_by("安勒善").then_some(Unit::City), // 兴安, 锡林郭勒, 阿拉善: there are no others.

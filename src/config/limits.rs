@@ -1,0 +1,184 @@
+//! Limits: every queue, body, timeout and cache that can be set has a unit, a default, a floor, a ceiling and a reason.
+//!
+//! What must hold between the defaults, or between the ceilings, is checked when the node is compiled; what must hold
+//! between the values of one node is checked by `Settings` when it starts.
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// `TimeoutStopSec` of `deploy/shuqiao.service`, in milliseconds: systemd kills a node that takes longer to stop.
+pub const STOP_MS_MAX: u64 = 30_000;
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Milliseconds,
+    Seconds,
+    /// May be written with `KiB`, `MiB` or `GiB` as well.
+    Bytes,
+    /// A plain number of the things named.
+    Count(&'static str),
+}
+
+/// The bounds of one number.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    pub unit: Unit,
+    pub default: u64,
+    pub least: u64,
+    pub most: u64,
+    /// Why not less and why not more: what breaks beyond the bounds.
+    pub why: &'static str,
+}
+
+impl Limit {
+    /// A limit whose default lies within its bounds; anything else does not compile.
+    const fn new(unit: Unit, least: u64, default: u64, most: u64, why: &'static str) -> Self {
+        assert!(least <= default && default <= most, "the default lies outside the bounds");
+        Self { unit, default, least, most, why }
+    }
+}
+
+pub const BODY_BYTES: Limit = Limit::new(
+    Unit::Bytes,
+    KIB,
+    64 * KIB,
+    MIB,
+    "a call is under 4 KiB; bodies in flight are memory, so the ceiling times `http.calls_in_flight_max` must fit",
+);
+pub const HEADER_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    100,
+    5_000,
+    20_000,
+    "a peer that sends its headers drop by drop holds a connection for that long",
+);
+pub const REQUEST_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    100,
+    10_000,
+    20_000,
+    "a caller waits no longer than this for an answer, and a node that stops must be able to finish it",
+);
+pub const CALLS_IN_FLIGHT: Limit = Limit::new(
+    Unit::Count("calls"),
+    1,
+    1_024,
+    65_536,
+    "more calls at once would wait past their deadline; it is better to refuse the next one at once",
+);
+pub const SHUTDOWN_GRACE_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    100,
+    15_000,
+    25_000,
+    "the service manager kills the node 30 s after it asked it to stop, and a last checkpoint takes time too",
+);
+
+pub const LOOKUP_DEADLINE_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    10,
+    800,
+    10_000,
+    "a look-up that is late answers `indeterminate`, and there must be time left to record and sign that",
+);
+pub const LOOKUP_ROWS: Limit = Limit::new(
+    Unit::Count("rows"),
+    1,
+    100,
+    10_000,
+    "a secondary key may belong to several records; an answer is no way to carry a register away",
+);
+pub const METADATA_CACHE_BYTES: Limit = Limit::new(
+    Unit::Bytes,
+    MIB,
+    256 * MIB,
+    64 * GIB,
+    "file footers and page boundaries of all published versions; less than they take means reading them again",
+);
+pub const SQL_MEMORY_BYTES: Limit = Limit::new(
+    Unit::Bytes,
+    64 * MIB,
+    512 * MIB,
+    1_024 * GIB,
+    "SQL and the sort of a publication spill to disk above it; below 64 MiB a sort has no room to merge",
+);
+
+pub const ACCESS_TTL_S: Limit = Limit::new(
+    Unit::Seconds,
+    60,
+    300,
+    3_600,
+    "a token cannot be called back: a client that was blocked keeps its last one for that long",
+);
+pub const ASSERTION_TTL_S: Limit =
+    Limit::new(Unit::Seconds, 30, 300, 600, "the replay guard must remember every assertion until it expires");
+pub const CLOCK_SKEW_S: Limit =
+    Limit::new(Unit::Seconds, 0, 30, 60, "clocks differ; more than a minute is a clock to be repaired");
+pub const TOKEN_CACHE_ENTRIES: Limit = Limit::new(
+    Unit::Count("entries"),
+    1_000,
+    100_000,
+    10_000_000,
+    "the replay guard and the cache of checked tokens hold this many; about 200 bytes each",
+);
+
+pub const JWKS_REFRESH_S: Limit = Limit::new(
+    Unit::Seconds,
+    30,
+    300,
+    86_400,
+    "a key that its issuer has withdrawn is trusted for that long; more often would burden the issuer",
+);
+pub const JWKS_GRACE_S: Limit = Limit::new(
+    Unit::Seconds,
+    0,
+    3_600,
+    604_800,
+    "an issuer that is down must not stop calls at once, and keys of a week ago are no proof of anything",
+);
+
+pub const SEGMENT_BYTES: Limit = Limit::new(
+    Unit::Bytes,
+    4 * KIB,
+    64 * MIB,
+    4 * GIB,
+    "a segment is read from its start after a crash, and copied as a whole by a backup",
+);
+pub const AUDIT_QUEUE: Limit = Limit::new(
+    Unit::Count("records"),
+    1,
+    4_096,
+    1_048_576,
+    "records that wait for the disk; a longer queue only turns a slow disk into a late answer",
+);
+pub const CHECKPOINT_S: Limit =
+    Limit::new(Unit::Seconds, 1, 10, 3_600, "between two checkpoints the log's head is vouched for by receipts only");
+
+pub const CALLS_PER_SECOND: Limit = Limit::new(
+    Unit::Count("calls per second"),
+    1,
+    200,
+    1_000_000,
+    "one client must not take the node away from the others, whatever its agreements allow",
+);
+
+// A late look-up still leaves time to record, sign and send `indeterminate` (promises 1 and 2).
+const _: () = assert!(LOOKUP_DEADLINE_MS.default < REQUEST_MS.default);
+const _: () = assert!(LOOKUP_DEADLINE_MS.most < REQUEST_MS.most);
+// Headers are a part of the request.
+const _: () = assert!(HEADER_MS.default <= REQUEST_MS.default);
+const _: () = assert!(HEADER_MS.most <= REQUEST_MS.most);
+// A call that was accepted before the stop can end before the grace period does, and that before the kill.
+const _: () = assert!(REQUEST_MS.default <= SHUTDOWN_GRACE_MS.default);
+const _: () = assert!(REQUEST_MS.most <= SHUTDOWN_GRACE_MS.most);
+const _: () = assert!(SHUTDOWN_GRACE_MS.most < STOP_MS_MAX);
+// Tolerance for clocks never doubles the life of a token or an assertion.
+const _: () = assert!(CLOCK_SKEW_S.most <= ACCESS_TTL_S.least);
+const _: () = assert!(CLOCK_SKEW_S.default < ASSERTION_TTL_S.least + 1);
+// Bodies in flight at their ceiling fit into an ordinary machine.
+const _: () = assert!(BODY_BYTES.most * CALLS_IN_FLIGHT.most <= 64 * GIB);
+const _: () = assert!(BODY_BYTES.default * CALLS_IN_FLIGHT.default <= 64 * MIB);
+// Every call in flight finds a place in the queue of the audit log.
+const _: () = assert!(CALLS_IN_FLIGHT.default <= AUDIT_QUEUE.default);

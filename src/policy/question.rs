@@ -1,0 +1,165 @@
+//! What is put to the policies.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Term,
+};
+use chrono::NaiveDate;
+
+use super::files::Names;
+use crate::{
+    catalog::{Dataset, Department, Disclosure, Item, SharingAttribute},
+    identifiers::{ClientId, FieldName},
+    ledger::Agreement,
+};
+
+/// What a caller wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    Verify,
+    Disclose,
+}
+
+impl Operation {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Disclose => "disclose",
+        }
+    }
+}
+
+/// One question: may this client do this to these fields, for the sake of this item?
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub operation: Operation,
+    pub client: &'a ClientId,
+    /// The client's department.
+    pub department: &'a Department,
+    pub dataset: &'a Dataset,
+    pub item: &'a Item,
+    /// The agreement of this department, dataset and item, if there is one; it may have lapsed.
+    pub agreement: Option<&'a Agreement>,
+    pub subject_field: &'a FieldName,
+    /// Fields compared or disclosed.
+    pub fields: &'a [FieldName],
+    /// Has the caller named its case?
+    pub case_present: bool,
+    /// The day in China.
+    pub today: NaiveDate,
+    /// The hour of that day.
+    pub hour: u32,
+}
+
+/// A question in Cedar's terms.
+pub(super) struct Asked {
+    pub(super) request: Request,
+    pub(super) entities: Entities,
+}
+
+impl Question<'_> {
+    /// Put the question in Cedar's terms. The reason, where Cedar does not take it.
+    ///
+    /// No schema is handed to Cedar here: policies are checked against it when they are loaded, and the values below have
+    /// its types by construction (a test holds both against each other).
+    pub(super) fn in_cedar(&self, names: &Names) -> Result<Asked, String> {
+        let uid = |kind: &EntityTypeName, id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
+        let client = uid(&names.client, self.client.as_str());
+        let department = uid(&names.department, self.department.id.as_str());
+        let dataset = uid(&names.dataset, self.dataset.id.as_str());
+        let action = match self.operation {
+            Operation::Verify => names.verify.clone(),
+            Operation::Disclose => names.disclose.clone(),
+        };
+        let carrier = uid(&names.department, self.item.department.as_str());
+        let context = Context::from_pairs(self.context(carrier)?).map_err(|error| error.to_string())?;
+        let request =
+            Request::new(client.clone(), action, dataset.clone(), context, None).map_err(|error| error.to_string())?;
+        let caller = Entity::new_no_attrs(client, HashSet::from([department.clone()]));
+        let place = HashMap::from([
+            ("division".to_owned(), text(self.department.division.as_str())),
+            ("node".to_owned(), text(self.department.node.as_str())),
+        ]);
+        let department = Entity::new(department, place, HashSet::new()).map_err(|error| error.to_string())?;
+        let resource = HashMap::from([
+            ("provider".to_owned(), Term::new_entity_uid(uid(&names.department, self.dataset.provider.as_str()))),
+            ("sharing".to_owned(), text(sharing(self.dataset.sharing.attribute))),
+            ("sensitivity".to_owned(), Term::new_long(self.dataset.sensitivity.level().into())),
+        ]);
+        let resource = Entity::new(dataset, resource, HashSet::new()).map_err(|error| error.to_string())?;
+        let entities =
+            Entities::from_entities([caller, department, resource], None).map_err(|error| error.to_string())?;
+        Ok(Asked { request, entities })
+    }
+
+    fn context(&self, carrier: EntityUid) -> Result<Vec<(String, Term)>, String> {
+        let asked: BTreeSet<&FieldName> = self.fields.iter().chain([self.subject_field]).collect();
+        let of_class = |class: Disclosure| {
+            let known = asked
+                .iter()
+                .filter(|name| self.dataset.field(name.as_str()).is_some_and(|(_, field)| field.disclosure == class));
+            set(known.map(|name| name.as_str()))
+        };
+        let levels = asked.iter().filter_map(|name| self.dataset.field(name.as_str()));
+        // A field that the catalogue does not know counts as the most sensitive.
+        let unknown = asked.iter().any(|name| self.dataset.field(name.as_str()).is_none());
+        let sensitivity = levels.map(|(_, field)| field.sensitivity.level()).max().filter(|_| !unknown).unwrap_or(4);
+        let mut context = vec![
+            ("item".to_owned(), self.item_term(carrier)?),
+            ("subject_field".to_owned(), text(self.subject_field.as_str())),
+            ("fields".to_owned(), set(self.fields.iter().map(FieldName::as_str))),
+            ("asked".to_owned(), set(asked.iter().map(|name| name.as_str()))),
+            ("never".to_owned(), of_class(Disclosure::Never)),
+            ("compare_only".to_owned(), of_class(Disclosure::CompareOnly)),
+            ("sensitivity".to_owned(), Term::new_long(sensitivity.into())),
+            ("case_given".to_owned(), Term::new_bool(self.case_present)),
+            ("hour".to_owned(), Term::new_long(self.hour.into())),
+        ];
+        if let Some(agreement) = self.agreement {
+            context.push(("agreement".to_owned(), self.agreement_term(agreement)?));
+        }
+        Ok(context)
+    }
+
+    fn item_term(&self, carrier: EntityUid) -> Result<Term, String> {
+        record([
+            ("code", text(self.item.code.as_str())),
+            ("department", Term::new_entity_uid(carrier)),
+            ("in_force", Term::new_bool(self.item.is_in_force_on(self.today))),
+            ("needed", set(self.item.needed_fields(&self.dataset.id).map(FieldName::as_str))),
+        ])
+    }
+
+    fn agreement_term(&self, agreement: &Agreement) -> Result<Term, String> {
+        // An agreement of somebody else, or over another dataset, covers nothing here.
+        let ours = agreement.consumer == self.department.id && agreement.dataset == self.dataset.id;
+        record([
+            ("id", text(agreement.id.as_str())),
+            ("in_force", Term::new_bool(agreement.is_in_force_on(self.today))),
+            ("covers_item", Term::new_bool(ours && agreement.items.contains(&self.item.code))),
+            ("compare", set(agreement.compare.iter().map(FieldName::as_str))),
+            ("disclose", set(agreement.disclose.iter().map(FieldName::as_str))),
+        ])
+    }
+}
+
+fn sharing(attribute: SharingAttribute) -> &'static str {
+    match attribute {
+        SharingAttribute::Unconditional => "unconditional",
+        SharingAttribute::Conditional => "conditional",
+        SharingAttribute::NotShared => "not_shared",
+    }
+}
+
+fn text(value: &str) -> Term {
+    Term::new_string(value.to_owned())
+}
+
+fn set<'a>(values: impl Iterator<Item = &'a str>) -> Term {
+    Term::new_set(values.map(text))
+}
+
+fn record<const N: usize>(members: [(&str, Term); N]) -> Result<Term, String> {
+    Term::new_record(members.map(|(name, term)| (name.to_owned(), term))).map_err(|error| error.to_string())
+}
