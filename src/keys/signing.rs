@@ -58,7 +58,7 @@ impl SigningKey {
     /// Keep the key in a file that did not exist, readable by its owner only. The file appears whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), KeyError> {
         let failed = |source| KeyError::File { path: path.display().to_string(), source };
-        let document = self.pair.to_pkcs8().map_err(|_| failed(io::Error::other("the key has no PKCS#8 form")))?;
+        let document = self.pair.to_pkcs8v1().map_err(|_| failed(io::Error::other("the key has no PKCS#8 form")))?;
         let text = pem::encode(&pem::Pem::new(PEM_LABEL, document.as_ref()));
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(failed)?;

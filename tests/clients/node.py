@@ -6,13 +6,13 @@ import subprocess
 
 import requests
 
-URL = os.environ["SHUQIAO_URL"]
+URL = os.environ["NODE_URL"]
 CLIENT = "gz-hukou-window"
 ITEM = "11440100MB9YYY997R3440101001000"
 
 
 def shuqiao(*arguments):
-    return subprocess.run([os.environ["SHUQIAO"], *arguments], check=True, capture_output=True, text=True).stdout
+    return subprocess.run([os.environ["NODE_PROGRAM"], *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def token():

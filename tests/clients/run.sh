@@ -5,7 +5,7 @@ set -uo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 target="$1"
 tools="$target/test-clients"
-port="${SHUQIAO_TEST_PORT:-8649}"
+port="${TEST_PORT:-8649}"
 work="$(mktemp -d)"
 passed=0 failed=0 skipped=0
 
@@ -57,7 +57,7 @@ check() {
     fi
 }
 
-export SHUQIAO="$target/release/shuqiao" SHUQIAO_DIR="$work/node" SHUQIAO_URL="http://127.0.0.1:$port"
+export NODE_PROGRAM="$target/release/shuqiao" SHUQIAO_DIR="$work/node" NODE_URL="http://127.0.0.1:$port"
 check "make answers to verify" "$tools/python.ready" "$python" "$here/answers.py" "$work/answers"
 check "receipt: PyPI joserfc verifies it, and refuses every changed bit" "$tools/python.ready" "$python" "$here/receipt_joserfc.py" "$work/answers"
 check "receipt: npm jose verifies it, and refuses every changed bit" "$tools/npm.ready" node "$here/receipt_jose.mjs" "$tools/npm" "$work/answers"

@@ -19,6 +19,8 @@ pub(super) fn lay_out(dir: &Path, port: u16) -> anyhow::Result<()> {
         "# Settings of the demo node. Every key: docs/configuration.md.\n\
          [node]\nid = \"guangdong\"\nurl = \"http://127.0.0.1:{port}\"\n\n\
          [http]\nlisten = \"127.0.0.1:{port}\"\n\n\
+         # An hour rather than five minutes, so that a printed call can be tried at leisure.\n\
+         [tokens]\naccess_ttl_s = 3600\n\n\
          [log]\nlevel = \"warn\"\n"
     );
     write_whole(&settings, text.as_bytes()).with_context(|| format!("`{}`", settings.display()))?;
