@@ -116,7 +116,7 @@ impl Exchange {
     pub async fn answer(&self, incoming: Incoming<'_>) -> Result<Answer, Refusal> {
         let started = std::time::Instant::now();
         let mut record =
-            Record::begin(incoming.call_id, incoming.received, incoming.operation.into(), incoming.request_sha256);
+            Record::begin(incoming.call_id, incoming.received, recorded(incoming.operation), incoming.request_sha256);
         let shaped = self.shaped(&incoming, &mut record).await; //                        1 to 7
         let answered = self.record_and_sign(&incoming, record, shaped, started).await; // 8 and 9
         let operation = incoming.operation.as_str();
@@ -253,6 +253,7 @@ impl Exchange {
         let appended = self.parts.log.append(payload).await.map_err(|error| refused(audit_failed(&error)))?; // 8 record
         let (body, canonical) = composed.map_err(refused)?;
         let claims = record.receipt_claims(&self.parts.url, self.parts.log.id(), &appended);
+        let claims = claims.map_err(|error| refused(audit_failed(&error)))?;
         let receipt = receipt::sign(&self.parts.receipt_key, &claims); //                                       9 sign
         Ok(Answer { body, canonical, receipt })
     }
@@ -311,7 +312,15 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-fn internal(error: &dyn std::error::Error) -> Problem {
+/// The operation as the log names it.
+fn recorded(operation: Operation) -> crate::audit::Operation {
+    match operation {
+        Operation::Verify => crate::audit::Operation::Verification,
+        Operation::Disclose => crate::audit::Operation::Disclosure,
+    }
+}
+
+fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
     tracing::error!(error, "an answer could not be composed");
     Problem::new(Code::Internal, "the node could not compose the answer")
 }
@@ -319,6 +328,10 @@ fn internal(error: &dyn std::error::Error) -> Problem {
 /// No record, no answer (promise 2).
 fn audit_failed(error: &AuditError) -> Problem {
     tracing::error!(error = error as &dyn std::error::Error, "the audit log did not take a record");
-    let problem = Problem::new(error.code(), "the call could not be recorded, so it is not answered");
+    let code = match error.code() {
+        Code::Overloaded => Code::Overloaded,
+        _ => Code::AuditUnavailable,
+    };
+    let problem = Problem::new(code, "the call could not be recorded, so it is not answered");
     problem.remedy("Try again.").retry_after(1)
 }

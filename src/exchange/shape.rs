@@ -142,8 +142,9 @@ fn without_values(outcome: OutcomeWord, reason: Option<Reason>) -> Shaped {
 }
 
 fn is_ordinary(dataset: &Dataset, row: &[Option<Value>], status_column: Option<usize>) -> bool {
-    let (Some(status), Some(column)) = (&dataset.status, status_column) else { return true };
-    let value = row.get(column).and_then(Option::as_ref);
+    let Some(status) = &dataset.status else { return true };
+    // A status that is missing, or was not read, is not an ordinary one.
+    let value = status_column.and_then(|column| row.get(column)).and_then(Option::as_ref);
     value.is_some_and(|value| status.ordinary.iter().any(|code| *code == value.as_text()))
 }
 

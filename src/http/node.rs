@@ -316,7 +316,10 @@ fn open_log(settings: &Settings, now: DateTime<Utc>) -> Result<(Arc<Log>, Used),
         let (_, payload) = entry?;
         let record = Record::from_bytes(&payload)?;
         let day = day_in_china(record.time);
-        if let Some(agreement) = record.agreement.filter(|_| day == today) {
+        let code = record.code.as_deref();
+        // A call that the limits refused was not counted then either.
+        let admitted = ![Some(Code::RateLimited.as_str()), Some(Code::QuotaExceeded.as_str())].contains(&code);
+        if let Some(agreement) = record.agreement.filter(|_| day == today && admitted) {
             used.push((agreement, day));
         }
     }

@@ -48,9 +48,9 @@ fn given(dice: &mut Dice, is_woman: bool, birth_year: i32) -> String {
         _ => 2,
     };
     let characters = if is_woman { WOMEN[era] } else { MEN[era] };
-    let mut name = dice.pick(characters).to_string();
+    let mut name = (*dice.pick(characters)).to_owned();
     if dice.in_ten_thousand(TWO_IN_TEN_THOUSAND) {
-        name.push_str(*dice.pick(characters));
+        name.push_str(dice.pick(characters));
     }
     name
 }
