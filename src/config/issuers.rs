@@ -9,6 +9,7 @@ use super::{
     limits,
     value::SignatureAlgorithm,
 };
+use crate::identifiers::DepartmentId;
 
 subject! {
     /// An authorisation server whose tokens are accepted beside the node's own.
@@ -21,8 +22,12 @@ subject! {
         "audience" => audience: String = Rule::SameAs { key: "node.audience", shape: "text" };
         /// Signature algorithms accepted from it: any of `EdDSA`, `ES256`, `RS256`.
         "algorithms" => algorithms: Vec<SignatureAlgorithm> = Rule::List { default: &["EdDSA", "ES256"], shape: "list of names" };
-        /// The claim that names the registered client.
+        /// The claim that names the registered client: `client_id`, `azp` or `sub`.
         "client_claim" => client_claim: String = Rule::Text { default: "client_id", shape: "name" };
+        /// The departments whose clients it may speak for.
+        "departments" => departments: Vec<DepartmentId> = Rule::RequiredList { shape: "list of departments" };
+        /// Take tokens of type `JWT` or of none, where the issuer knows no `at+jwt` (RFC 9068). Then its ID tokens must name another audience.
+        "plain_jwt" => plain_jwt: bool = Rule::Switch { default: false };
         /// How often its keys are fetched.
         "refresh_s" => refresh: Duration = Rule::Number(&limits::JWKS_REFRESH_S);
         /// How long the last keys hold while it cannot be reached.

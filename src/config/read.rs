@@ -16,7 +16,7 @@ use super::{
     raw::{Loose, Origin, RawSettings, Said},
     value::{BaseUrl, SignatureAlgorithm, key_set_url},
 };
-use crate::identifiers::NodeId;
+use crate::identifiers::{DepartmentId, NodeId};
 
 /// A value that holds, and where it came from.
 #[derive(Clone, Debug)]
@@ -93,11 +93,12 @@ impl<'a> Reader<'a> {
                 Loose::List(default.iter().map(|one| Loose::Text((*one).to_owned())).collect())
             }
             Rule::Number(limit) => Loose::Number(i128::from(limit.default)),
+            Rule::Switch { default } => Loose::Switch(default),
             // The other key is read before; if it was refused, that complaint is enough.
             Rule::SameAs { key, .. } => {
                 Loose::Text(self.explained.iter().find(|explained| explained.path == key)?.value.clone())
             }
-            Rule::Required { shape } => {
+            Rule::Required { shape } | Rule::RequiredList { shape } => {
                 self.complaints.push(Complaint {
                     place: path.to_owned(),
                     reason: format!("`{path}` is missing"),
@@ -159,10 +160,13 @@ fn number_in(text: &str, limit: &Limit) -> Result<i128, String> {
 
 fn shape(rule: Rule) -> String {
     match rule {
-        Rule::Text { shape, .. } | Rule::Required { shape } | Rule::SameAs { shape, .. } | Rule::List { shape, .. } => {
-            format!("a {shape}")
-        }
+        Rule::Text { shape, .. }
+        | Rule::Required { shape }
+        | Rule::SameAs { shape, .. }
+        | Rule::List { shape, .. }
+        | Rule::RequiredList { shape } => format!("a {shape}"),
         Rule::Number(limit) => format!("a whole number of {}", unit_name(limit.unit)),
+        Rule::Switch { .. } => "`true` or `false`".to_owned(),
     }
 }
 
@@ -171,6 +175,7 @@ fn name_of(value: &Loose) -> &'static str {
         Loose::Text(_) => "a text",
         Loose::Number(_) => "a number",
         Loose::List(_) => "a list",
+        Loose::Switch(_) => "`true` or `false`",
         Loose::Other(name) => name,
     }
 }
@@ -296,18 +301,38 @@ impl Setting for NodeId {
     }
 }
 
-impl Setting for Vec<SignatureAlgorithm> {
+impl Setting for bool {
     fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
-        let Loose::List(list) = incoming.value else {
-            return Err(format!("is {}. Write {}", name_of(incoming.value), shape(incoming.rule)));
-        };
-        if list.is_empty() {
-            return Err("accepts no signature at all. Name one algorithm or leave the key out".to_owned());
+        match incoming.value {
+            Loose::Switch(switch) => Ok(*switch),
+            other => Err(format!("is {}. Write `true` or `false` without quotes", name_of(other))),
         }
-        list.iter().map(|value| Incoming { value, ..*incoming }.parsed(str::parse)).collect()
     }
     fn shown(&self, _: Rule) -> String {
-        self.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ")
+        self.to_string()
+    }
+}
+
+/// A list says something, else the key is better left out: an empty one would accept nothing and nobody.
+impl<T: Setting> Setting for Vec<T> {
+    fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
+        match incoming.value {
+            Loose::List(list) if list.is_empty() => Err(format!("is empty. Write {}", shape(incoming.rule))),
+            Loose::List(list) => list.iter().map(|value| T::parse(&Incoming { value, ..*incoming })).collect(),
+            other => Err(format!("is {}. Write {} in brackets", name_of(other), shape(incoming.rule))),
+        }
+    }
+    fn shown(&self, rule: Rule) -> String {
+        self.iter().map(|one| one.shown(rule)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Setting for DepartmentId {
+    fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
+        incoming.parsed(|text| text.parse::<Self>().map_err(|error| error.to_string()))
+    }
+    fn shown(&self, _: Rule) -> String {
+        self.to_string()
     }
 }
 
@@ -325,4 +350,4 @@ macro_rules! text_setting {
     )+ };
 }
 
-text_setting!(BaseUrl, LogFormat, LogFilter);
+text_setting!(BaseUrl, LogFormat, LogFilter, SignatureAlgorithm);
