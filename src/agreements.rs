@@ -59,12 +59,14 @@ impl AgreementsError {
     }
 }
 
+/// For each item, its agreements in the order of their days.
+type ByItem = HashMap<ItemCode, Vec<Arc<Agreement>>>;
+
 /// All agreements, those that have ended and those to come included: a refusal can then name the one that has lapsed.
 #[derive(Debug, Default)]
 pub struct Agreements {
     all: Vec<Arc<Agreement>>,
-    /// For each use, in the order of their days.
-    by_use: HashMap<DepartmentId, HashMap<DatasetId, HashMap<ItemCode, Vec<Arc<Agreement>>>>>,
+    by_use: HashMap<DepartmentId, HashMap<DatasetId, ByItem>>,
 }
 
 impl Agreements {

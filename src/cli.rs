@@ -27,9 +27,10 @@ use std::{
     process::ExitCode,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 
+use crate::{config::Settings, ledger::Ledger};
 use home::Home;
 
 /// Exchange node for government registers: yes or no, bound to a service item, with a receipt.
@@ -97,15 +98,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(&home).await,
         Command::Publish(args) => publish::run(args, &home.settings()?, now).await,
         Command::Sample(args) => sample::run(args),
-        Command::Client(args) => client::run_at(args, &home.settings()?, now).await,
+        Command::Client(args) => registered(args, &home.settings()?, now).await,
         Command::Token(args) => token::run(args, &home.settings()?, now).await,
         Command::Call(args) => call::run(args, &home.settings()?).await,
-        Command::Id(args) => id::run(
-            args,
-            home::today(now),
-            io::stdin().lock(),
-            BufWriter::new(io::stdout().lock()),
-        ),
+        Command::Id(args) => id::run(args, home::today(now), io::stdin().lock(), BufWriter::new(io::stdout().lock())),
         Command::Catalog(args) => catalog::run(args),
         Command::Policy(args) => policy::run(args),
         Command::Audit(args) => audit::run(args, &home),
@@ -114,6 +110,15 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Health(args) => health::run(args, &home).await,
         Command::Settings(args) => settings::run(args, &home),
     }
+}
+
+/// The commands on clients, with the ledger and the catalogue that they need.
+async fn registered(args: client::ClientArgs, settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
+    let catalog = crate::catalog::load(&settings.paths.catalog)?;
+    let ledger = Ledger::open(&settings.paths.ledger()).await?;
+    let done = client::run(args, &ledger, &catalog, &settings.paths.clients(), now).await;
+    ledger.close().await;
+    done
 }
 
 /// One line for the person, the causes after it, exit status 2.
@@ -135,7 +140,8 @@ fn progress_bar(what: &str, total: u64) -> indicatif::ProgressBar {
         return indicatif::ProgressBar::hidden();
     }
     let bar = indicatif::ProgressBar::new(total);
-    let style = indicatif::ProgressStyle::with_template("{msg:28} {bar:32} {percent:>3} %  {elapsed_precise} (left {eta})");
+    let style =
+        indicatif::ProgressStyle::with_template("{msg:28} {bar:32} {percent:>3} %  {elapsed_precise} (left {eta})");
     if let Ok(style) = style {
         bar.set_style(style);
     }

@@ -43,7 +43,7 @@ pub use paths::PathSettings;
 pub use rates::RateSettings;
 pub use raw::{Origin, Override, RawSettings};
 pub use tokens::TokenSettings;
-pub use value::{BaseUrl, SignatureAlgorithm};
+pub use value::{BaseUrl, ForeignTokenType, SignatureAlgorithm};
 
 use crate::problem::Code;
 use key::Key;

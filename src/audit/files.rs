@@ -21,7 +21,7 @@ pub(super) const SPARE: &str = "spare.tmp";
 /// Held by the process that appends.
 pub(super) const LOCK: &str = "log.lock";
 
-const ZEROS: [u8; 1024 * 1024] = [0; 1024 * 1024];
+static ZEROS: [u8; 1024 * 1024] = [0; 1024 * 1024];
 
 /// A segment by its name, which says the index of its first record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

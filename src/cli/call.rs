@@ -83,7 +83,8 @@ fn body(args: &CallArgs) -> anyhow::Result<(&'static str, Value)> {
             Some((field, operator)) => {
                 let operators = claims.entry(field).or_insert_with(|| json!({}));
                 let Some(operators) = operators.as_object_mut() else { bail!("field `{field}` is claimed twice") };
-                let operand = if operator == "one_of" { json!(value.split(',').collect::<Vec<_>>()) } else { json!(value) };
+                let operand =
+                    if operator == "one_of" { json!(value.split(',').collect::<Vec<_>>()) } else { json!(value) };
                 operators.insert(operator.to_owned(), operand);
             }
         }
@@ -131,7 +132,7 @@ impl Caller {
         Ok(Self {
             http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?,
             base: format!("http://{}", settings.http.listen),
-            issuer: settings.node.url.clone(),
+            issuer: settings.node.url.to_string(),
             client: client.clone(),
             key,
         })

@@ -40,7 +40,12 @@ enum Kind {
 /// What an identifier says, in the order in which it is printed.
 type Said = Vec<(&'static str, Value)>;
 
-pub(super) fn run(args: IdArgs, today: NaiveDate, input: impl BufRead, mut output: impl Write) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    args: IdArgs,
+    today: NaiveDate,
+    input: impl BufRead,
+    mut output: impl Write,
+) -> anyhow::Result<ExitCode> {
     let IdCommand::Check { kind, value } = args.command;
     let done = if value == "-" {
         check_lines(kind, today, input, &mut output).map(|()| ExitCode::SUCCESS)
@@ -175,7 +180,8 @@ mod tests {
 
     #[test]
     fn each_line_is_answered_by_a_line_whatever_it_holds() {
-        let answers = lines(Kind::Resident, b"11010519491231002X\n\n\xff\xfe\r\n440100188912310014\n440106203001010010");
+        let answers =
+            lines(Kind::Resident, b"11010519491231002X\n\n\xff\xfe\r\n440100188912310014\n440106203001010010");
         let valid: Vec<_> = answers.iter().map(|answer| answer["valid"].as_bool().unwrap()).collect();
         assert_eq!(valid, [true, false, false, false, false]);
         assert_eq!(answers[0]["birth_date"], "1949-12-31");

@@ -57,7 +57,7 @@ pub(super) async fn run(args: ReceiptArgs) -> anyhow::Result<ExitCode> {
     let mut output = io::stdout().lock();
     match check(&given, request.as_deref(), &keys) {
         Ok((claims, of_what)) => {
-            write!(output, "{}valid: {of_what}\n", said(&claims))?;
+            writeln!(output, "{}valid: {of_what}", said(&claims))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(Verdict::Invalid(reason)) => {

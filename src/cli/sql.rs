@@ -17,7 +17,7 @@ pub(super) async fn run(args: SqlArgs, settings: &Settings) -> anyhow::Result<Ex
     let catalog = catalog::load(&settings.paths.catalog)?;
     let engine = Engine::new(&catalog, &settings.paths.tables(), settings.lookup.sql_memory_bytes)?;
     let (_, errors) = engine.refresh().await;
-    for error in errors {
+    if let Some(error) = errors.into_iter().next() {
         return Err(error.into());
     }
     let batches = engine.sql(&args.statement).await?;

@@ -7,7 +7,7 @@ use url::Url;
 use super::{
     key::{Rule, subject},
     limits,
-    value::SignatureAlgorithm,
+    value::{ForeignTokenType, SignatureAlgorithm},
 };
 use crate::identifiers::DepartmentId;
 
@@ -24,10 +24,10 @@ subject! {
         "algorithms" => algorithms: Vec<SignatureAlgorithm> = Rule::List { default: &["EdDSA", "ES256"], shape: "list of names" };
         /// The claim that names the registered client: `client_id`, `azp` or `sub`.
         "client_claim" => client_claim: String = Rule::Text { default: "client_id", shape: "name" };
-        /// The departments whose clients it may speak for.
+        /// The departments whose clients it may speak for; a token for a client of any other is refused.
         "departments" => departments: Vec<DepartmentId> = Rule::RequiredList { shape: "list of departments" };
-        /// Take tokens of type `JWT` or of none, where the issuer knows no `at+jwt` (RFC 9068). Then its ID tokens must name another audience.
-        "plain_jwt" => plain_jwt: bool = Rule::Switch { default: false };
+        /// What its access tokens are typed: `at+jwt` (RFC 9068), or `jwt` for issuers that do not type them. Then its ID tokens must name another audience.
+        "token_type" => token_type: ForeignTokenType = Rule::Text { default: "at+jwt", shape: "`at+jwt` or `jwt`" };
         /// How often its keys are fetched.
         "refresh_s" => refresh: Duration = Rule::Number(&limits::JWKS_REFRESH_S);
         /// How long the last keys hold while it cannot be reached.

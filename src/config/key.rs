@@ -32,8 +32,6 @@ pub(super) enum Rule {
     List { default: &'static [&'static str], shape: &'static str },
     /// A list of texts that has no sensible default.
     RequiredList { shape: &'static str },
-    /// `true` or `false`.
-    Switch { default: bool },
     /// A whole number within bounds.
     Number(&'static Limit),
 }

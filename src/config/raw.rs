@@ -62,7 +62,6 @@ pub(super) enum Loose {
     Text(String),
     Number(i128),
     List(Vec<Loose>),
-    Switch(bool),
     /// What no key accepts, by its name.
     Other(&'static str),
 }
@@ -305,7 +304,7 @@ fn loose(value: Value) -> Loose {
         Value::Char(_, c) => Loose::Text(c.to_string()),
         Value::Num(_, number) => whole(number).map_or(Loose::Other("a fraction"), Loose::Number),
         Value::Array(_, list) => Loose::List(list.into_iter().map(loose).collect()),
-        Value::Bool(_, switch) => Loose::Switch(switch),
+        Value::Bool(..) => Loose::Other("`true` or `false`"),
         Value::Dict(..) => Loose::Other("a section"),
         Value::Empty(..) => Loose::Other("nothing"),
     }

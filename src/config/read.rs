@@ -14,7 +14,7 @@ use super::{
     limits::{Limit, Unit},
     log::{LogFilter, LogFormat},
     raw::{Loose, Origin, RawSettings, Said},
-    value::{BaseUrl, SignatureAlgorithm, key_set_url},
+    value::{BaseUrl, ForeignTokenType, SignatureAlgorithm, key_set_url},
 };
 use crate::identifiers::{DepartmentId, NodeId};
 
@@ -93,7 +93,6 @@ impl<'a> Reader<'a> {
                 Loose::List(default.iter().map(|one| Loose::Text((*one).to_owned())).collect())
             }
             Rule::Number(limit) => Loose::Number(i128::from(limit.default)),
-            Rule::Switch { default } => Loose::Switch(default),
             // The other key is read before; if it was refused, that complaint is enough.
             Rule::SameAs { key, .. } => {
                 Loose::Text(self.explained.iter().find(|explained| explained.path == key)?.value.clone())
@@ -166,7 +165,6 @@ fn shape(rule: Rule) -> String {
         | Rule::List { shape, .. }
         | Rule::RequiredList { shape } => format!("a {shape}"),
         Rule::Number(limit) => format!("a whole number of {}", unit_name(limit.unit)),
-        Rule::Switch { .. } => "`true` or `false`".to_owned(),
     }
 }
 
@@ -175,7 +173,6 @@ fn name_of(value: &Loose) -> &'static str {
         Loose::Text(_) => "a text",
         Loose::Number(_) => "a number",
         Loose::List(_) => "a list",
-        Loose::Switch(_) => "`true` or `false`",
         Loose::Other(name) => name,
     }
 }
@@ -301,18 +298,6 @@ impl Setting for NodeId {
     }
 }
 
-impl Setting for bool {
-    fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
-        match incoming.value {
-            Loose::Switch(switch) => Ok(*switch),
-            other => Err(format!("is {}. Write `true` or `false` without quotes", name_of(other))),
-        }
-    }
-    fn shown(&self, _: Rule) -> String {
-        self.to_string()
-    }
-}
-
 /// A list says something, else the key is better left out: an empty one would accept nothing and nobody.
 impl<T: Setting> Setting for Vec<T> {
     fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
@@ -350,4 +335,4 @@ macro_rules! text_setting {
     )+ };
 }
 
-text_setting!(BaseUrl, LogFormat, LogFilter, SignatureAlgorithm);
+text_setting!(BaseUrl, ForeignTokenType, LogFormat, LogFilter, SignatureAlgorithm);

@@ -145,8 +145,8 @@ fn a_value_that_does_not_fit_is_refused_with_key_reason_and_remedy() {
             ["`issuers[0].departments`", "lower-case"],
         ),
         (
-            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']\nplain_jwt = 1",
-            ["`issuers[0].plain_jwt`", "`true` or `false`"],
+            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']\ntoken_type = 'id'",
+            ["`issuers[0].token_type`", "at+jwt"],
         ),
         (
             "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']\nalgorithms = ['HS256']",

@@ -108,6 +108,35 @@ impl FromStr for SignatureAlgorithm {
     }
 }
 
+/// How an issuer of others marks its access tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignTokenType {
+    /// `typ` is `at+jwt` (RFC 9068).
+    AccessToken,
+    /// `typ` is `JWT` or left out, as many identity providers have it.
+    PlainJwt,
+}
+
+impl FromStr for ForeignTokenType {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "at+jwt" => Ok(Self::AccessToken),
+            "jwt" => Ok(Self::PlainJwt),
+            _ => Err(format!("`{text}` is no token type. Use `at+jwt` or `jwt`")),
+        }
+    }
+}
+
+impl fmt::Display for ForeignTokenType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AccessToken => "at+jwt",
+            Self::PlainJwt => "jwt",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

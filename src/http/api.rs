@@ -62,7 +62,10 @@ pub(super) fn router(node: Arc<Node>) -> Router {
     let served = Json(document.clone());
     router
         .route("/openapi.json", get(|| async move { served }))
-        .route("/", get(|| async { ([(header::LOCATION, "/docs/")], axum::http::StatusCode::SEE_OTHER).into_response() }))
+        .route(
+            "/",
+            get(|| async { ([(header::LOCATION, "/docs/")], axum::http::StatusCode::SEE_OTHER).into_response() }),
+        )
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(node)
@@ -70,7 +73,9 @@ pub(super) fn router(node: Arc<Node>) -> Router {
 }
 
 async fn no_such_path() -> ProblemResponse {
-    Problem::new(Code::NoSuchPath, "there is nothing at this path").remedy("See /openapi.json for what there is.").into()
+    Problem::new(Code::NoSuchPath, "there is nothing at this path")
+        .remedy("See /openapi.json for what there is.")
+        .into()
 }
 
 async fn method_not_allowed() -> ProblemResponse {

@@ -35,8 +35,11 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Re
             .remedy("Send `content-type: application/json`."));
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        Problem::new(Code::MalformedBody, format!("the body is not of the documented shape: {}", printable(&error.to_string())))
-            .remedy("See /openapi.json for the shape.")
+        Problem::new(
+            Code::MalformedBody,
+            format!("the body is not of the documented shape: {}", printable(&error.to_string())),
+        )
+        .remedy("See /openapi.json for the shape.")
     })
 }
 

@@ -20,10 +20,10 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
-    agreements::{self, Agreements, AgreementsError},
+    agreements::{self, AgreementsError},
     audit::{self, AuditError, Log, LogOptions, Pseudonymiser, Record},
     catalog::{self, Catalog, CatalogError},
-    config::{IssuerSettings, Settings, SignatureAlgorithm},
+    config::{ForeignTokenType, IssuerSettings, Settings, SignatureAlgorithm},
     engine::{Engine, EngineError},
     exchange::{Answer, Exchange, Incoming, Parts, ProbeFailed, Question, Refusal, day_in_china, prove_the_locks},
     identifiers::{AgreementId, CallId, ClientId},
@@ -226,7 +226,10 @@ impl Node {
         }
         for error in &errors {
             counter!("shuqiao_version_errors_total").increment(1);
-            tracing::error!(error = error as &dyn std::error::Error, "a published version cannot be served; the one before stays");
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "a published version cannot be served; the one before stays"
+            );
         }
         let now = self.now();
         for id in self.catalog.datasets.keys() {
@@ -243,7 +246,10 @@ impl Node {
     /// Sign where the log stands; a truncation or rewriting of what came before is then found out.
     pub(super) fn write_checkpoint(&self) {
         if let Err(error) = self.log.checkpoint(&self.receipt_key, self.now()) {
-            tracing::error!(error = &error as &dyn std::error::Error, "no checkpoint of the audit log could be written");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "no checkpoint of the audit log could be written"
+            );
         }
     }
 }
@@ -280,7 +286,7 @@ fn foreign_issuer(settings: &IssuerSettings) -> Result<ForeignIssuer, NodeError>
         client_claim: settings.client_claim.parse::<ClientClaim>().map_err(unusable)?,
         departments: settings.departments.iter().cloned().collect(),
         grace: TimeDelta::from_std(settings.grace).unwrap_or(TimeDelta::hours(1)),
-        plain_jwt: settings.plain_jwt,
+        plain_jwt: settings.token_type == ForeignTokenType::PlainJwt,
     })
 }
 

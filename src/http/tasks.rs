@@ -29,7 +29,10 @@ pub(super) fn start(node: &Arc<Node>) -> Background {
     if let Some(often) = node.settings.issuers.iter().map(|issuer| issuer.refresh).min() {
         background.repeat(node, often, |node| async move {
             for error in node.verifier.refresh_foreign(node.now()).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a foreign issuer's keys could not be fetched");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a foreign issuer's keys could not be fetched"
+                );
             }
         });
     }

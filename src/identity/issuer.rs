@@ -151,7 +151,9 @@ impl Issuer {
         let known = &clients.find(client.as_str()).ok_or_else(unknown)?.client;
         match known.status {
             ClientStatus::Active => Ok(self.token(known.clone(), token_id, now)),
-            ClientStatus::Suspended => Err(IdentityError::Assertion(Refusal::ClientSuspended { client: client.clone() })),
+            ClientStatus::Suspended => {
+                Err(IdentityError::Assertion(Refusal::ClientSuspended { client: client.clone() }))
+            }
         }
     }
 

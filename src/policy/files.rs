@@ -106,7 +106,9 @@ impl PolicySet {
                         take(&policy, file, &mut cedar, &mut rules, &mut complaints);
                     }
                 }
-                Err(errors) => complaints.extend(errors.iter().map(|error| located(file, text, error, &error.to_string()))),
+                Err(errors) => {
+                    complaints.extend(errors.iter().map(|error| located(file, text, error, &error.to_string())))
+                }
             }
         }
         if rules.is_empty() && complaints.is_empty() {
@@ -143,7 +145,8 @@ fn take(
     complaints: &mut Vec<String>,
 ) {
     let Some(id) = policy.annotation("id").filter(|id| is_kebab(id)) else {
-        complaints.push(format!("{file}: a policy has no `@id(\"in-kebab-case\")`: {}", first_line(&policy.to_string())));
+        complaints
+            .push(format!("{file}: a policy has no `@id(\"in-kebab-case\")`: {}", first_line(&policy.to_string())));
         return;
     };
     let why = policy.annotation("why").unwrap_or_default();
@@ -195,7 +198,8 @@ fn located(file: &str, text: &str, diagnostic: &dyn Diagnostic, message: &str) -
 
 fn names() -> Result<Names, String> {
     let kind = |name: &str| EntityTypeName::from_str(&format!("Shuqiao::{name}")).map_err(|error| error.to_string());
-    let action = |name: &str| EntityUid::from_str(&format!("Shuqiao::Action::\"{name}\"")).map_err(|error| error.to_string());
+    let action =
+        |name: &str| EntityUid::from_str(&format!("Shuqiao::Action::\"{name}\"")).map_err(|error| error.to_string());
     Ok(Names {
         client: kind("Client")?,
         department: kind("Department")?,

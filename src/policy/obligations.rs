@@ -46,7 +46,11 @@ impl Obliging {
             "obligation_fold_not_found" => return Err(format!("`@{key}` is `true` or left out, not `{value}`")),
             "obligation_mask_sensitivity" => self.mask_from = level()?,
             "obligation_drop_sensitivity" => self.drop_from = level()?,
-            _ => return Err(format!("`@{key}` is no obligation. There are obligation_fold_not_found, obligation_mask_sensitivity and obligation_drop_sensitivity")),
+            _ => {
+                return Err(format!(
+                    "`@{key}` is no obligation. There are obligation_fold_not_found, obligation_mask_sensitivity and obligation_drop_sensitivity"
+                ));
+            }
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Term};
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Term,
+};
 use chrono::NaiveDate;
 
 use super::files::Names;
@@ -72,7 +74,8 @@ impl Question<'_> {
         };
         let carrier = uid(&names.department, self.item.department.as_str());
         let context = Context::from_pairs(self.context(carrier)?).map_err(|error| error.to_string())?;
-        let request = Request::new(client.clone(), action, dataset.clone(), context, None).map_err(|error| error.to_string())?;
+        let request =
+            Request::new(client.clone(), action, dataset.clone(), context, None).map_err(|error| error.to_string())?;
         let caller = Entity::new_no_attrs(client, HashSet::from([department.clone()]));
         let place = HashMap::from([
             ("division".to_owned(), text(self.department.division.as_str())),
@@ -85,16 +88,17 @@ impl Question<'_> {
             ("sensitivity".to_owned(), Term::new_long(self.dataset.sensitivity.level().into())),
         ]);
         let resource = Entity::new(dataset, resource, HashSet::new()).map_err(|error| error.to_string())?;
-        let entities = Entities::from_entities([caller, department, resource], None).map_err(|error| error.to_string())?;
+        let entities =
+            Entities::from_entities([caller, department, resource], None).map_err(|error| error.to_string())?;
         Ok(Asked { request, entities })
     }
 
     fn context(&self, carrier: EntityUid) -> Result<Vec<(String, Term)>, String> {
         let asked: BTreeSet<&FieldName> = self.fields.iter().chain([self.subject_field]).collect();
         let of_class = |class: Disclosure| {
-            let known = asked.iter().filter(|name| {
-                self.dataset.field(name.as_str()).is_some_and(|(_, field)| field.disclosure == class)
-            });
+            let known = asked
+                .iter()
+                .filter(|name| self.dataset.field(name.as_str()).is_some_and(|(_, field)| field.disclosure == class));
             set(known.map(|name| name.as_str()))
         };
         let levels = asked.iter().filter_map(|name| self.dataset.field(name.as_str()));

@@ -6,12 +6,29 @@ use super::{Cell, Kind, Row, World, names};
 use crate::identifiers::CreditCode;
 
 pub(super) const COLUMNS: &[&str] = &[
-    "credit_code", "name", "kind", "legal_representative", "legal_representative_id", "registered_capital", "established_on",
-    "division", "address", "status", "status_date",
+    "credit_code",
+    "name",
+    "kind",
+    "legal_representative",
+    "legal_representative_id",
+    "registered_capital",
+    "established_on",
+    "division",
+    "address",
+    "status",
+    "status_date",
 ];
 pub(super) const CREDIT_COLUMNS: &[&str] = &[
-    "credit_code", "name", "dishonest", "dishonest_since", "serious_violation", "abnormal_operation", "tax_grade",
-    "penalties_3y", "division", "updated_on",
+    "credit_code",
+    "name",
+    "dishonest",
+    "dishonest_since",
+    "serious_violation",
+    "abnormal_operation",
+    "tax_grade",
+    "penalties_3y",
+    "division",
+    "updated_on",
 ];
 
 // Shares, in ten thousand.

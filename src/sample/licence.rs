@@ -6,8 +6,20 @@ use super::{Cell, Kind, Row, World};
 use crate::identifiers::LicenceId;
 
 pub(super) const COLUMNS: &[&str] = &[
-    "licence_id", "licence_number", "licence_type", "licence_name", "holder_name", "holder_code", "holder_code_type",
-    "issuer_name", "issuer_code", "issued_on", "valid_from", "valid_until", "status", "division",
+    "licence_id",
+    "licence_number",
+    "licence_type",
+    "licence_name",
+    "holder_name",
+    "holder_code",
+    "holder_code_type",
+    "issuer_name",
+    "issuer_code",
+    "issued_on",
+    "valid_from",
+    "valid_until",
+    "status",
+    "division",
 ];
 
 // Shares, in ten thousand, of what is not simply valid; expired ones are valid ones past their last day.
@@ -29,12 +41,35 @@ struct Type {
 /// Made-up types of made-up bodies; the first 18 characters of a code are the defining body's credit code.
 const TYPES: &[(Type, u32)] = &[
     (Type { code: "11440000MB9Y000165001", name: "居民户口簿", years: None, for_firms: false, letter: 'H' }, 25),
-    (Type { code: "11440000MB9Y000165002", name: "机动车驾驶证", years: Some(10), for_firms: false, letter: 'J' }, 25),
+    (
+        Type {
+            code: "11440000MB9Y000165002", name: "机动车驾驶证", years: Some(10), for_firms: false, letter: 'J'
+        },
+        25,
+    ),
     (Type { code: "11440000MB9Y00059J001", name: "结婚证", years: None, for_firms: false, letter: 'M' }, 15),
     (Type { code: "11440000MB9Y00091X001", name: "学位证书", years: None, for_firms: false, letter: 'X' }, 10),
     (Type { code: "11440000MB9Y000240001", name: "营业执照", years: None, for_firms: true, letter: 'Y' }, 15),
-    (Type { code: "11440000MB9Y000833001", name: "医疗机构执业许可证", years: Some(5), for_firms: true, letter: 'L' }, 4),
-    (Type { code: "11440000MB9Y00067D001", name: "建筑业企业资质证书", years: Some(5), for_firms: true, letter: 'Z' }, 6),
+    (
+        Type {
+            code: "11440000MB9Y000833001",
+            name: "医疗机构执业许可证",
+            years: Some(5),
+            for_firms: true,
+            letter: 'L',
+        },
+        4,
+    ),
+    (
+        Type {
+            code: "11440000MB9Y00067D001",
+            name: "建筑业企业资质证书",
+            years: Some(5),
+            for_firms: true,
+            letter: 'Z',
+        },
+        6,
+    ),
 ];
 /// Who issues, by the first digits of the place: credit code and name.
 const ISSUERS: &[(&str, &str, &str)] = &[
@@ -112,7 +147,10 @@ impl World {
 /// The last day of validity: the day before the same date, so many years on.
 fn years_later(day: NaiveDate, years: i32) -> NaiveDate {
     let before = day.pred_opt().unwrap_or(day);
-    before.with_year(before.year() + years).or_else(|| before.pred_opt()?.with_year(before.year() + years)).unwrap_or(before)
+    before
+        .with_year(before.year() + years)
+        .or_else(|| before.pred_opt()?.with_year(before.year() + years))
+        .unwrap_or(before)
 }
 
 impl Row for Licence {

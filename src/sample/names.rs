@@ -4,10 +4,46 @@ use super::Dice;
 
 /// Surnames with weights (roughly per thousand).
 const SURNAMES: &[(&str, u32)] = &[
-    ("陈", 106), ("李", 80), ("黄", 76), ("张", 50), ("梁", 48), ("林", 46), ("刘", 46), ("吴", 38), ("罗", 26), ("杨", 26),
-    ("何", 25), ("王", 25), ("郑", 22), ("谢", 20), ("周", 20), ("曾", 18), ("朱", 17), ("许", 16), ("邓", 15), ("叶", 15),
-    ("蔡", 14), ("冯", 13), ("苏", 12), ("钟", 12), ("彭", 11), ("卢", 11), ("郭", 10), ("赖", 9), ("麦", 7), ("莫", 7),
-    ("邱", 7), ("温", 7), ("廖", 7), ("古", 5), ("关", 5), ("区", 4), ("冼", 3), ("植", 1), ("欧阳", 5), ("司徒", 2),
+    ("陈", 106),
+    ("李", 80),
+    ("黄", 76),
+    ("张", 50),
+    ("梁", 48),
+    ("林", 46),
+    ("刘", 46),
+    ("吴", 38),
+    ("罗", 26),
+    ("杨", 26),
+    ("何", 25),
+    ("王", 25),
+    ("郑", 22),
+    ("谢", 20),
+    ("周", 20),
+    ("曾", 18),
+    ("朱", 17),
+    ("许", 16),
+    ("邓", 15),
+    ("叶", 15),
+    ("蔡", 14),
+    ("冯", 13),
+    ("苏", 12),
+    ("钟", 12),
+    ("彭", 11),
+    ("卢", 11),
+    ("郭", 10),
+    ("赖", 9),
+    ("麦", 7),
+    ("莫", 7),
+    ("邱", 7),
+    ("温", 7),
+    ("廖", 7),
+    ("古", 5),
+    ("关", 5),
+    ("区", 4),
+    ("冼", 3),
+    ("植", 1),
+    ("欧阳", 5),
+    ("司徒", 2),
 ];
 /// Given-name characters of those born until 1969, from 1970 to 1994, and since; for women and men.
 const WOMEN: [&[&str]; 3] = [
@@ -26,8 +62,10 @@ const DOTTED_IN_TEN_THOUSAND: u64 = 20;
 /// Two characters of given name rather than one.
 const TWO_IN_TEN_THOUSAND: u64 = 8_200;
 
-const FIRM_WORDS: &[&str] = &["粤", "华", "鹏", "珠", "南", "海", "恒", "信", "达", "盛", "嘉", "泰", "新", "联", "创", "宏"];
-const FIRM_TRADES: &[&str] = &["科技", "贸易", "建筑工程", "餐饮", "物流", "电子", "服装", "家具", "医药", "教育咨询", "农业"];
+const FIRM_WORDS: &[&str] =
+    &["粤", "华", "鹏", "珠", "南", "海", "恒", "信", "达", "盛", "嘉", "泰", "新", "联", "创", "宏"];
+const FIRM_TRADES: &[&str] =
+    &["科技", "贸易", "建筑工程", "餐饮", "物流", "电子", "服装", "家具", "医药", "教育咨询", "农业"];
 
 pub(super) fn surname(dice: &mut Dice) -> &'static str {
     dice.weighted(SURNAMES)
@@ -50,7 +88,7 @@ fn given(dice: &mut Dice, is_woman: bool, birth_year: i32) -> String {
     let characters = if is_woman { WOMEN[era] } else { MEN[era] };
     let mut name = (*dice.pick(characters)).to_owned();
     if dice.in_ten_thousand(TWO_IN_TEN_THOUSAND) {
-        name.push_str(dice.pick(characters));
+        name.push_str(dice.pick::<&str>(characters));
     }
     name
 }

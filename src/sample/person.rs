@@ -6,8 +6,18 @@ use super::{Cell, Kind, Row, World, names};
 use crate::identifiers::{ResidentId, Sex};
 
 pub(super) const COLUMNS: &[&str] = &[
-    "resident_id", "name", "former_name", "sex", "ethnicity", "birth_date", "division", "address", "phone", "marital_status",
-    "status", "status_date",
+    "resident_id",
+    "name",
+    "former_name",
+    "sex",
+    "ethnicity",
+    "birth_date",
+    "division",
+    "address",
+    "phone",
+    "marital_status",
+    "status",
+    "status_date",
 ];
 
 // Shares, in ten thousand.
@@ -20,7 +30,8 @@ const MOVED_OUT: u64 = 100;
 /// Deceased, for each year of age above 50.
 const DECEASED_A_YEAR: u64 = 40;
 
-const STREETS: &[&str] = &["中山路", "解放路", "人民路", "建设路", "环市路", "文明路", "新华街", "龙津路", "体育路", "滨江路"];
+const STREETS: &[&str] =
+    &["中山路", "解放路", "人民路", "建设路", "环市路", "文明路", "新华街", "龙津路", "体育路", "滨江路"];
 /// Ethnicities beside Han (GB/T 3304) that are common here: Zhuang, Yao, Tujia, Miao, Dong, Hui, Manchu, She.
 const MINORITIES: &[&str] = &["08", "13", "15", "06", "12", "03", "11", "22"];
 
@@ -70,8 +81,13 @@ impl World {
         };
         let place = birth.division;
         let city = if place.city == place.name { "" } else { place.city };
-        let address =
-            format!("广东省{city}{}{}{}号{}房", place.name, dice.pick(STREETS), dice.below(300) + 1, dice.below(3000) + 101);
+        let address = format!(
+            "广东省{city}{}{}{}号{}房",
+            place.name,
+            dice.pick(STREETS),
+            dice.below(300) + 1,
+            dice.below(3000) + 101
+        );
         // A block of numbers that no operator gives out.
         let phone = dice.in_ten_thousand(PHONE).then(|| format!("13{}0000{:04}", dice.below(10), dice.below(10_000)));
         Person {

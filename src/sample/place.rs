@@ -77,7 +77,8 @@ impl Places {
         let birth = NaiveDate::from_yo_opt(year, day as u32).unwrap_or_default();
         let old = division.abolished.filter(|_| year < ABOLISHED_UNTIL && dice.below(3) == 0);
         let digits = old.unwrap_or(division.code).as_str().parse().unwrap_or(440_100);
-        let id = ResidentId::from_parts(digits, birth, serial as u16).expect("a known division, a day of the year, a serial");
+        let id = ResidentId::from_parts(digits, birth, serial as u16)
+            .expect("a known division, a day of the year, a serial");
         Birth { id, division }
     }
 }

@@ -178,8 +178,8 @@ fn csv_chunk(world: &World, register: Register, first: u64, last: u64) -> Vec<u8
 /// The Arrow schema of a register's sample: dates, numbers and truth values typed, all else text.
 fn schema(register: Register) -> SchemaRef {
     let kind = |name: &str| match name {
-        "birth_date" | "status_date" | "established_on" | "dishonest_since" | "updated_on" | "issued_on" | "valid_from"
-        | "valid_until" => DataType::Date32,
+        "birth_date" | "status_date" | "established_on" | "dishonest_since" | "updated_on" | "issued_on"
+        | "valid_from" | "valid_until" => DataType::Date32,
         "registered_capital" | "penalties_3y" => DataType::Int64,
         "dishonest" | "serious_violation" | "abnormal_operation" => DataType::Boolean,
         _ => DataType::Utf8,
@@ -266,7 +266,10 @@ mod tests {
         };
         assert!((0.01..0.08).contains(&share(&|person| person.status == "9")), "deceased");
         assert!((0.02..0.04).contains(&share(&|person| person.former_name.is_some())), "former names");
-        assert!((0.45..0.55).contains(&share(&|person| person.resident_id.sex() == crate::identifiers::Sex::Male)), "men");
+        assert!(
+            (0.45..0.55).contains(&share(&|person| person.resident_id.sex() == crate::identifiers::Sex::Male)),
+            "men"
+        );
         assert!((0.0005..0.01).contains(&share(&|person| person.name.contains('·'))), "dotted names");
         let abolished = |person: &super::super::Person| person.resident_id.division_digits() != person.division;
         assert!((0.005..0.2).contains(&share(&abolished)), "abolished divisions");

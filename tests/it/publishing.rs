@@ -96,7 +96,10 @@ async fn sql_over_the_same_table_agrees_with_the_look_ups() {
     assert_eq!(bench.count(r#"select count(*) from "natural-person" where status = '9'"#).await, 300);
     for n in [0, 511, 512, 513, 1024, 2999] {
         let person = person(n);
-        let statement = format!(r#"select count(*) from "natural-person" where resident_id = '{}' and name = '{}'"#, person.id, person.name);
+        let statement = format!(
+            r#"select count(*) from "natural-person" where resident_id = '{}' and name = '{}'"#,
+            person.id, person.name
+        );
         assert_eq!(bench.count(&statement).await, 1, "{n}");
     }
     let range = r#"select count(*) from "natural-person" where birth_date >= date '1950-01-01' and birth_date < date '1950-01-11'"#;
@@ -164,7 +167,8 @@ async fn above_the_tolerance_nothing_is_published_and_the_old_version_serves() {
 async fn a_second_version_replaces_the_first_as_a_whole() {
     let bench = Bench::new();
     let first = bench.publish(&csv((0..100).map(person))).await.unwrap();
-    let second = bench.publish(&csv((50..200).map(|n| Person { name: format!("改名{n}"), ..person(n) }))).await.unwrap();
+    let second =
+        bench.publish(&csv((50..200).map(|n| Person { name: format!("改名{n}"), ..person(n) }))).await.unwrap();
     assert!(second > first);
     assert_eq!(bench.name_of(&person(5)).await, None);
     assert_eq!(bench.name_of(&person(150)).await.as_deref(), Some("改名150"));
@@ -175,7 +179,10 @@ async fn a_parquet_file_is_published_like_a_csv() {
     let bench = Bench::new();
     bench.publish(&csv((0..500).map(person))).await.unwrap();
     let published = fs::read_dir(bench.dir.path().join("tables/natural-person")).unwrap();
-    let part = published.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|end| end == "parquet")).unwrap();
+    let part = published
+        .map(|file| file.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "parquet"))
+        .unwrap();
     let other = Bench::new();
     let done = publish_persons(&other.catalog, &other.dir.path().join("tables"), &part).await.unwrap();
     assert_eq!((done.rows, done.rejected), (500, 0));

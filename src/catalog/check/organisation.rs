@@ -14,14 +14,7 @@ use super::{
 use crate::identifiers::CreditCode;
 
 pub(super) fn nodes(inspection: &mut Inspection, files: &[(String, RawFile)]) -> Declared<Node> {
-    let nodes = each(
-        inspection,
-        files,
-        ("nodes", "node", "id"),
-        |file| &file.nodes,
-        |raw| &raw.id,
-        |inspection, path, raw| node(inspection, path, raw),
-    );
+    let nodes = each(inspection, files, ("nodes", "node", "id"), |file| &file.nodes, |raw| &raw.id, node);
     check_parents(inspection, files, &nodes);
     nodes
 }
@@ -159,7 +152,7 @@ fn credit_code(
         }
         Some(_) => Some(code),
         None => {
-            owners.insert(code.clone(), raw.id.value.clone());
+            owners.insert(code, raw.id.value.clone());
             Some(code)
         }
     }

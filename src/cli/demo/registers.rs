@@ -18,7 +18,12 @@ use crate::{
 const SEED: u64 = 1;
 
 /// Publish each register that this folder does not have in the size asked.
-pub(super) async fn publish_all(dir: &Path, persons: u64, catalog: &Catalog, settings: &Settings) -> anyhow::Result<()> {
+pub(super) async fn publish_all(
+    dir: &Path,
+    persons: u64,
+    catalog: &Catalog,
+    settings: &Settings,
+) -> anyhow::Result<()> {
     for register in Register::ALL {
         let dataset: DatasetId = register.dataset().parse()?;
         let rows = rows_of(*register, persons);

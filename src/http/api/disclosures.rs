@@ -28,6 +28,7 @@ pub(crate) struct DisclosureBody {
     #[serde(default)]
     pub case: Option<String>,
     /// Whom or what the request is about: exactly one key field with its value.
+    #[schema(value_type = HashMap<String, String>)]
     pub subject: Members<String>,
     /// The fields wanted, 1 to 64.
     pub fields: Vec<String>,

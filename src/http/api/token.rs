@@ -141,7 +141,9 @@ fn refused(error: &IdentityError) -> Result<Response, Problem> {
     let code = error.code();
     let Some(name) = error.oauth_error() else {
         tracing::error!(error = error as &dyn std::error::Error, "no token could be issued");
-        return Err(Problem::new(Code::NotReady, "the node cannot issue tokens now").remedy("Try again.").retry_after(1));
+        return Err(Problem::new(Code::NotReady, "the node cannot issue tokens now")
+            .remedy("Try again.")
+            .retry_after(1));
     };
     let body = TokenErrorBody { error: name, error_description: error.to_string(), code: code.as_str() };
     let status = StatusCode::from_u16(status_of(code)).unwrap_or(StatusCode::BAD_REQUEST);

@@ -36,10 +36,10 @@ pub(crate) struct VerificationBody {
     #[serde(default)]
     pub case: Option<String>,
     /// Whom or what the question is about: exactly one key field with its value.
-    #[schema(example = json!({"resident_id": "440100188912310015"}))]
+    #[schema(value_type = HashMap<String, String>, example = json!({"resident_id": "440100188912310015"}))]
     pub subject: Members<String>,
     /// What is claimed, by field: a value, or operators that must all hold.
-    #[schema(example = json!({"name": "张三", "birth_date": {"before": "2008-11-24"}}))]
+    #[schema(value_type = HashMap<String, ClaimSide>, example = json!({"name": "张三", "birth_date": {"before": "2008-11-24"}}))]
     pub claims: Members<ClaimSide>,
 }
 
@@ -216,11 +216,3 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
         deserializer.deserialize_map(Visitor(std::marker::PhantomData))
     }
 }
-
-impl<T: ToSchema> utoipa::PartialSchema for Members<T> {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        utoipa::openapi::ObjectBuilder::new().additional_properties(Some(T::schema())).build().into()
-    }
-}
-
-impl<T: ToSchema> ToSchema for Members<T> {}

@@ -12,7 +12,8 @@ use shuqiao::{
 
 use super::{day, now};
 
-pub(crate) const HEADER: &str = "resident_id,name,former_name,sex,ethnicity,birth_date,division,address,phone,marital_status,status,status_date";
+pub(crate) const HEADER: &str =
+    "resident_id,name,former_name,sex,ethnicity,birth_date,division,address,phone,marital_status,status,status_date";
 
 /// One person as a line of the register.
 #[derive(Clone, Debug)]
