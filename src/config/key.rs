@@ -30,6 +30,8 @@ pub(super) enum Rule {
     SameAs { key: &'static str, shape: &'static str },
     /// A list of texts.
     List { default: &'static [&'static str], shape: &'static str },
+    /// A list of texts that has no sensible default.
+    RequiredList { shape: &'static str },
     /// A whole number within bounds.
     Number(&'static Limit),
 }

@@ -110,7 +110,7 @@ pub const ACCESS_TTL_S: Limit = Limit::new(
     60,
     300,
     3_600,
-    "a token cannot be called back: a client that was blocked keeps its last one for that long",
+    "whoever steals a token may use it for that long; shorter means more token requests",
 );
 pub const ASSERTION_TTL_S: Limit =
     Limit::new(Unit::Seconds, 30, 300, 600, "the replay guard must remember every assertion until it expires");

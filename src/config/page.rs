@@ -57,7 +57,7 @@ pub fn page() -> String {
 fn row(key: &Key) -> String {
     let (default, unit) = match key.rule {
         Rule::Text { default, shape } => (format!("`{default}`"), shape),
-        Rule::Required { shape } => ("must be set".to_owned(), shape),
+        Rule::Required { shape } | Rule::RequiredList { shape } => ("must be set".to_owned(), shape),
         Rule::SameAs { key, shape } => (format!("that of `{key}`"), shape),
         Rule::List { default, shape } => (format!("`{default:?}`"), shape),
         Rule::Number(limit) => (default_number(limit), unit_name(limit.unit)),

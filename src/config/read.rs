@@ -16,7 +16,7 @@ use super::{
     raw::{Loose, Origin, RawSettings, Said},
     value::{BaseUrl, ForeignTokenType, SignatureAlgorithm, key_set_url},
 };
-use crate::identifiers::{DepartmentId, IdentifierError, NodeId};
+use crate::identifiers::{DepartmentId, NodeId};
 
 /// A value that holds, and where it came from.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
             Rule::SameAs { key, .. } => {
                 Loose::Text(self.explained.iter().find(|explained| explained.path == key)?.value.clone())
             }
-            Rule::Required { shape } => {
+            Rule::Required { shape } | Rule::RequiredList { shape } => {
                 self.complaints.push(Complaint {
                     place: path.to_owned(),
                     reason: format!("`{path}` is missing"),
@@ -159,9 +159,11 @@ fn number_in(text: &str, limit: &Limit) -> Result<i128, String> {
 
 fn shape(rule: Rule) -> String {
     match rule {
-        Rule::Text { shape, .. } | Rule::Required { shape } | Rule::SameAs { shape, .. } | Rule::List { shape, .. } => {
-            format!("a {shape}")
-        }
+        Rule::Text { shape, .. }
+        | Rule::Required { shape }
+        | Rule::SameAs { shape, .. }
+        | Rule::List { shape, .. }
+        | Rule::RequiredList { shape } => format!("a {shape}"),
         Rule::Number(limit) => format!("a whole number of {}", unit_name(limit.unit)),
     }
 }
@@ -296,31 +298,26 @@ impl Setting for NodeId {
     }
 }
 
-impl Setting for Vec<SignatureAlgorithm> {
+/// A list says something, else the key is better left out: an empty one would accept nothing and nobody.
+impl<T: Setting> Setting for Vec<T> {
     fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
-        let Loose::List(list) = incoming.value else {
-            return Err(format!("is {}. Write {}", name_of(incoming.value), shape(incoming.rule)));
-        };
-        if list.is_empty() {
-            return Err("accepts no signature at all. Name one algorithm or leave the key out".to_owned());
+        match incoming.value {
+            Loose::List(list) if list.is_empty() => Err(format!("is empty. Write {}", shape(incoming.rule))),
+            Loose::List(list) => list.iter().map(|value| T::parse(&Incoming { value, ..*incoming })).collect(),
+            other => Err(format!("is {}. Write {} in brackets", name_of(other), shape(incoming.rule))),
         }
-        list.iter().map(|value| Incoming { value, ..*incoming }.parsed(str::parse)).collect()
     }
-    fn shown(&self, _: Rule) -> String {
-        self.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ")
+    fn shown(&self, rule: Rule) -> String {
+        self.iter().map(|one| one.shown(rule)).collect::<Vec<_>>().join(", ")
     }
 }
 
-impl Setting for Vec<DepartmentId> {
+impl Setting for DepartmentId {
     fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
-        let Loose::List(list) = incoming.value else {
-            return Err(format!("is {}. Write {}", name_of(incoming.value), shape(incoming.rule)));
-        };
-        let department = |text: &str| text.parse().map_err(|error: IdentifierError| error.to_string());
-        list.iter().map(|value| Incoming { value, ..*incoming }.parsed(department)).collect()
+        incoming.parsed(|text| text.parse::<Self>().map_err(|error| error.to_string()))
     }
     fn shown(&self, _: Rule) -> String {
-        self.iter().map(DepartmentId::as_str).collect::<Vec<_>>().join(", ")
+        self.to_string()
     }
 }
 
@@ -338,4 +335,4 @@ macro_rules! text_setting {
     )+ };
 }
 
-text_setting!(BaseUrl, ForeignTokenType, LogFormat, LogFilter);
+text_setting!(BaseUrl, ForeignTokenType, LogFormat, LogFilter, SignatureAlgorithm);

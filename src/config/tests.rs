@@ -39,8 +39,12 @@ fn nothing_said_gives_the_defaults() {
 
 #[test]
 fn every_key_has_a_default_that_it_accepts_or_says_that_it_must_be_set() {
-    let settings =
-        settings("[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'", &[], &[]).unwrap();
+    let settings = settings(
+        "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']",
+        &[],
+        &[],
+    )
+    .unwrap();
     let explained: Vec<_> = settings.explain().into_iter().map(|(path, ..)| path.replace("[0]", "[]")).collect();
     assert_eq!(explained, known_keys().map(Key::path).collect::<Vec<_>>());
 }
@@ -92,7 +96,7 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_name() {
         ("", &[("SHUQIAO_HTTP__LISEN", "x")], "variable SHUQIAO_HTTP__LISEN", "Did you mean `http.listen`?"),
         ("", &[("SHUQIAO_ISSUERS", "[]")], "variable SHUQIAO_ISSUERS", "in the settings file"),
         (
-            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\nalgorithm = 'ES256'",
+            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']\nalgorithm = 'ES256'",
             &[],
             "shuqiao.toml",
             "Did you mean `issuers[].algorithms`?",
@@ -128,14 +132,29 @@ fn a_value_that_does_not_fit_is_refused_with_key_reason_and_remedy() {
         ("[http]\nbody_bytes_max = [1]", ["`http.body_bytes_max`", "a list"]),
         ("[log]\nlevel = 'datafusion=trace'", ["`log.level`", "library"]),
         ("[log]\nformat = 'xml'", ["`log.format`", "`json`"]),
-        ("[[issuers]]\nissuer = 'https://a.example'", ["`issuers[0].jwks_url` is missing", "Set it"]),
         (
-            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\nalgorithms = ['HS256']",
+            "[[issuers]]\nissuer = 'https://a.example'\ndepartments = ['gz-tax']",
+            ["`issuers[0].jwks_url` is missing", "Set it"],
+        ),
+        (
+            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'",
+            ["`issuers[0].departments` is missing", "list of departments"],
+        ),
+        (
+            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz tax']",
+            ["`issuers[0].departments`", "lower-case"],
+        ),
+        (
+            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']\ntoken_type = 'id'",
+            ["`issuers[0].token_type`", "at+jwt"],
+        ),
+        (
+            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']\nalgorithms = ['HS256']",
             ["`issuers[0].algorithms`", "EdDSA"],
         ),
         (
-            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\nalgorithms = []",
-            ["`issuers[0].algorithms`", "no signature"],
+            "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']\nalgorithms = []",
+            ["`issuers[0].algorithms`", "is empty"],
         ),
     ] {
         let found = complaints(file, &[]);
@@ -147,8 +166,10 @@ fn a_value_that_does_not_fit_is_refused_with_key_reason_and_remedy() {
 
 #[test]
 fn values_that_contradict_each_other_are_refused() {
-    let issuer = "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\n";
-    let own = "[[issuers]]\nissuer = 'http://127.0.0.1:8640'\njwks_url = 'https://a.example/k'\n";
+    let issuer =
+        "[[issuers]]\nissuer = 'https://a.example'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']\n";
+    let own =
+        "[[issuers]]\nissuer = 'http://127.0.0.1:8640'\njwks_url = 'https://a.example/k'\ndepartments = ['gz-tax']\n";
     for (file, word) in [
         ("[lookup]\ndeadline_ms = 5000\n[http]\nrequest_ms_max = 5000".to_owned(), "lookup.deadline_ms"),
         ("[http]\nrequest_ms_max = 4000".to_owned(), "http.header_ms_max"),

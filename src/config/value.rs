@@ -92,6 +92,12 @@ impl SignatureAlgorithm {
     }
 }
 
+impl fmt::Display for SignatureAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl FromStr for SignatureAlgorithm {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
