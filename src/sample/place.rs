@@ -70,8 +70,9 @@ impl Places {
         let slot = self.slots[(number % SLOTS as u64) as usize];
         let division = self.divisions[usize::from(slot.division)];
         let count = (number / SLOTS as u64) * u64::from(slot.siblings) + u64::from(slot.ordinal);
-        // 7919 is prime to 365 × 999, so multiplying by it permutes.
-        let spread = (count * 7919 + u64::from(slot.division)) % (DAYS * SERIALS);
+        // 225,347 is prime to 365 × 999, so multiplying by it permutes; each division and year begins elsewhere.
+        let begin = mix(u64::from(slot.division) << 16 | u64::from(slot.year.unsigned_abs())) % (DAYS * SERIALS);
+        let spread = (count % (DAYS * SERIALS) * 225_347 + begin) % (DAYS * SERIALS);
         let (day, serial) = (spread % DAYS + 1, spread / DAYS + 1);
         let year = i32::from(slot.year);
         let birth = NaiveDate::from_yo_opt(year, day as u32).unwrap_or_default();

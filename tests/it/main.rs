@@ -1,4 +1,5 @@
 //! The one integration test binary: the node through its real doors, on real files.
 
+mod api;
 mod publishing;
 mod support;

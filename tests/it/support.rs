@@ -1,5 +1,6 @@
 //! The node under test and its registers.
 
+pub(crate) mod node;
 pub(crate) mod registers;
 
 use std::path::PathBuf;

@@ -1,0 +1,3 @@
+//! The JSON API through a real socket; one file per path.
+
+mod verifications;
