@@ -3,3 +3,4 @@
 mod api;
 mod publishing;
 mod support;
+mod tidy;
