@@ -44,12 +44,7 @@ async fn every_answer_that_left_a_killed_node_is_in_its_log() {
         let node = home.serve().await;
         let callers: Vec<_> = (0..CALLERS)
             .map(|caller| {
-                tokio::spawn(call_until_gone(
-                    home.url("/v1/verifications"),
-                    token.clone(),
-                    caller,
-                    Arc::clone(&heard),
-                ))
+                tokio::spawn(call_until_gone(home.url("/v1/verifications"), token.clone(), caller, Arc::clone(&heard)))
             })
             .collect();
         tokio::time::sleep(Duration::from_millis(dice.random_range(20..300))).await;

@@ -68,6 +68,7 @@ async fn a_log_that_cannot_grow_refuses_every_call_and_says_so() {
     }
     assert!(answered.iter().all(|call_id| log.contains_key(call_id)));
     let segments = fs::read_dir(home.path("data/audit")).unwrap();
-    let segments = segments.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("segment-"));
+    let segments =
+        segments.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("segment-"));
     assert!(segments.count() > 1, "the log went on in a new segment");
 }

@@ -59,7 +59,8 @@ async fn who_sends_headers_drop_by_drop_is_cut_while_others_are_served() {
     let _node = home.serve().await;
     let token = home.token().await;
     let begin = b"POST /v1/verifications HTTP/1.1\r\nhost: node\r\n";
-    let slow = async { tokio::join!(lasts(&home, begin, b"x: y\r\n"), lasts(&home, b"", b""), lasts(&home, b"G", b"")) };
+    let slow =
+        async { tokio::join!(lasts(&home, begin, b"x: y\r\n"), lasts(&home, b"", b""), lasts(&home, b"G", b"")) };
     let others = async {
         let (http, url, began) = (client(), home.url("/v1/verifications"), Instant::now());
         let mut calls = 0;

@@ -102,7 +102,8 @@ impl Home {
         let generous = generous.replace("calls_per_day: 200000\n", "calls_per_day: 100000000\n");
         fs::write(home.path("agreements.yaml"), generous).unwrap();
         copy_folder(&root().join("policies"), &home.path("policies"));
-        let said = home.run(&["client", "register", WINDOW, "--department", "gz-administrative-approval", "--generate"]);
+        let said =
+            home.run(&["client", "register", WINDOW, "--department", "gz-administrative-approval", "--generate"]);
         assert_eq!(said.code, Some(0), "{said:?}");
         home
     }
