@@ -2,11 +2,12 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{Read, Write as _},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -71,15 +72,32 @@ pub(crate) fn shuqiao(arguments: &[&str]) -> Said {
     shuqiao_reading(arguments, "")
 }
 
+/// The same, reading `input`. A program that does not end is killed, and the test with it.
 pub(crate) fn shuqiao_reading(arguments: &[&str], input: &str) -> Said {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).env_remove("SHUQIAO_DIR").env_remove("SHUQIAO_CONFIG");
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes()); // A program that reads nothing may have ended.
-    let done = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Said { code: done.status.code(), out: text(done.stdout), err: text(done.stderr) }
+    let (out, err) = (collected(child.stdout.take().unwrap()), collected(child.stderr.take().unwrap()));
+    let mut running = Running { child, address: free_address() };
+    let until = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = running.ended() {
+            break status;
+        }
+        assert!(Instant::now() < until, "`shuqiao {}` does not end", arguments.join(" "));
+        thread::sleep(Duration::from_millis(2));
+    };
+    Said { code: status.code(), out: out.join().unwrap(), err: err.join().unwrap() }
+}
+
+fn collected(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).unwrap();
+        text
+    })
 }
 
 impl Home {
@@ -196,18 +214,9 @@ impl Home {
 }
 
 impl Running {
-    /// Wait until `/readyz` is.
+    /// Wait until calls are taken.
     pub(crate) async fn ready(&mut self) {
-        let (http, url) = (client(), format!("http://{}/readyz", self.address));
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
-            if http.get(&url).send().await.is_ok_and(|response| response.status() == 200) {
-                return;
-            }
-            assert_eq!(self.child.try_wait().unwrap(), None, "the process has ended");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("not ready within {PATIENCE:?}");
+        assert_eq!(self.ready_or_ended().await, None, "the process has ended");
     }
 
     /// As a power cut or the kernel's memory killer would: SIGKILL.
@@ -225,6 +234,22 @@ impl Running {
     /// Has it ended by itself?
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
+    }
+
+    /// Wait until it is ready, or has ended: then with which status.
+    pub(crate) async fn ready_or_ended(&mut self) -> Option<ExitStatus> {
+        let (http, url) = (client(), format!("http://{}/readyz", self.address));
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if http.get(&url).send().await.is_ok_and(|response| response.status() == 200) {
+                return None;
+            }
+            if let Some(status) = self.ended() {
+                return Some(status);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("not ready within {PATIENCE:?}");
     }
 
     /// Wait for its end.
