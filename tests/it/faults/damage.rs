@@ -95,3 +95,14 @@ async fn a_second_node_on_the_same_log_is_refused() {
     assert_eq!(said.code, Some(2));
     assert!(said.err.contains("in use by another process"), "{said:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_is_taken_ends_the_start_and_leaves_the_log_whole() {
+    let home = Home::empty("");
+    let _taken = std::net::TcpListener::bind(home.address).unwrap();
+    let said = home.run(&["serve"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains(&format!("cannot listen on {} (`http.listen`", home.address)), "{said:?}");
+    let verified = home.run(&["audit", "verify"]);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+}
