@@ -17,7 +17,7 @@ async fn a_log_that_cannot_grow_refuses_every_call_and_says_so() {
     let (http, url) = (client(), home.url("/v1/verifications"));
     home.serve().await.kill(); // The first segment is there now.
     home.configure("[audit]\nsegment_bytes = '4 MiB'");
-    let mut node = home.serve_with_files_up_to(LIMIT_KIB).await;
+    let mut node = home.serve_under("-f", LIMIT_KIB).await;
 
     let mut answered = Vec::new();
     let refusal = loop {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use shuqiao::policy::PolicySet;
+
 use crate::support::process::Home;
 
 /// A policy as it stands in its file, from its `@id` to its end.
@@ -128,5 +130,7 @@ async fn policies_that_cannot_be_read_stop_the_node_too() {
         let said = home.run(&["serve"]);
         assert_eq!(said.code, Some(2), "{to}: {said:?}");
         assert!(said.err.contains(hint), "{to}: {said:?}");
+        let refused = PolicySet::load(&home.path("policies")).unwrap_err();
+        assert_eq!(refused.code().as_str(), "policy_invalid");
     }
 }

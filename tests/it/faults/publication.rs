@@ -9,8 +9,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::support::{
-    process::{Home, client, json, verify},
-    registers::{Person, csv, person},
+    guangdong,
+    process::{Home, PATIENCE, client, json, verify},
+    registers::{Person, csv, person, publish_persons},
 };
 
 const KILLS: u32 = 10;
@@ -79,7 +80,7 @@ async fn a_publication_that_is_killed_leaves_the_version_before_it_serving() {
 
     let after = home.run(&publish);
     assert_eq!(after.code, Some(0), "{after:?}");
-    let until = Instant::now() + crate::support::process::PATIENCE;
+    let until = Instant::now() + PATIENCE;
     while serving(&home, &token, before).await == before {
         assert!(Instant::now() < until, "the new version is not served");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -97,7 +98,7 @@ async fn a_killed_publication_is_not_noticed_by_the_node_that_runs_beside_it() {
     let tables = home.path("data/tables/natural-person");
     let publication = home.spawn(&["publish", "natural-person", file.to_str().unwrap()]);
     // Killed as soon as a data file is begun: half-written files lie beside the version that is served.
-    let until = Instant::now() + crate::support::process::PATIENCE;
+    let until = Instant::now() + PATIENCE;
     while fs::read_dir(&tables).unwrap().count() < 4 {
         assert!(Instant::now() < until, "no data file is begun");
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -106,4 +107,27 @@ async fn a_killed_publication_is_not_noticed_by_the_node_that_runs_beside_it() {
     tokio::time::sleep(Duration::from_millis(700)).await; // The node looks twice a second.
     assert_eq!(serving(&home, &token, 0).await, 0);
     assert!(!home.log_text().contains("ERROR"), "{}", home.log_text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_publication_at_once_is_refused_and_a_killed_one_holds_nobody_up() {
+    let home = Home::with_persons(100, "").await;
+    let file = home.path("next.csv");
+    fs::write(&file, csv((0..ROWS).map(person))).unwrap();
+    let publication = home.spawn(&["publish", "natural-person", file.to_str().unwrap()]);
+    let small = home.path("small.csv");
+    fs::write(&small, csv((0..100).map(person))).unwrap();
+    let tables = home.path("data/tables");
+    // Until the first one has the lock, the second goes through.
+    let until = Instant::now() + PATIENCE;
+    let refused = loop {
+        match publish_persons(&guangdong(), &tables, &small).await {
+            Err(error) => break error,
+            Ok(_) => assert!(Instant::now() < until, "both may publish at once"),
+        }
+    };
+    assert_eq!(refused.code().as_str(), "publication_refused");
+    assert!(refused.to_string().contains("another publication of `natural-person` is under way"), "{refused}");
+    publication.kill();
+    publish_persons(&guangdong(), &tables, &small).await.unwrap();
 }

@@ -112,4 +112,10 @@ async fn who_sends_a_body_drop_by_drop_is_told_and_cut() {
     let begin = b"POST /v1/verifications HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{";
     let lasted = lasts(&home, begin, b" ").await;
     assert!((Duration::from_millis(900)..Duration::from_secs(12)).contains(&lasted), "{lasted:?}");
+    let mut stream = TcpStream::connect(home.address).await.unwrap();
+    stream.write_all(begin).await.unwrap();
+    let mut said = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut said)).await.unwrap().unwrap();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("\"code\":\"request_timeout\""), "{said}");
 }

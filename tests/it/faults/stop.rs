@@ -50,6 +50,9 @@ async fn calls_that_were_begun_are_answered_and_the_last_checkpoint_covers_them(
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: node\r\n\r\n").await.unwrap();
     let mut buffer = [0; 4096];
     assert!(idle.read(&mut buffer).await.unwrap() > 0);
+    // And one who has begun to ask whether the node is ready.
+    let mut watching = TcpStream::connect(home.address).await.unwrap();
+    watching.write_all(b"GET /readyz HTTP/1.1\r\n").await.unwrap();
 
     node.terminate();
     let until = Instant::now() + PATIENCE;
@@ -68,6 +71,11 @@ async fn calls_that_were_begun_are_answered_and_the_last_checkpoint_covers_them(
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"outcome\":\"match\""), "{answer}");
     }
+    watching.write_all(b"host: node\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    watching.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\"code\":\"not_ready\""), "{answer}");
     for waiting in [&mut silent, &mut idle] {
         let mut rest = Vec::new();
         let _ = waiting.read_to_end(&mut rest).await; // Closed or reset, but not left hanging.

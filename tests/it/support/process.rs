@@ -173,12 +173,12 @@ impl Home {
         self.spawn_as(command)
     }
 
-    /// Serve with no file growing beyond `kibibytes`: a write past it fails, as on a disk that is full.
-    pub(crate) async fn serve_with_files_up_to(&self, kibibytes: u32) -> Running {
+    /// Serve under a limit of the system: `-f`, KiB to which a file may grow, or `-n`, files that may be open.
+    pub(crate) async fn serve_under(&self, limit: &str, most: u32) -> Running {
         let mut command = Command::new("bash");
-        // Without the trap the signal of the limit would end the process before it sees the error.
-        command.args(["-c", "trap '' XFSZ; ulimit -f \"$1\"; exec \"$0\" serve \"$2\" \"$3\""]);
-        command.args([PROGRAM, &kibibytes.to_string()]);
+        // Without the trap the signal of a file's limit would end the process before it sees the error.
+        command.args(["-c", "trap '' XFSZ; ulimit \"$1\" \"$2\"; exec \"$0\" serve \"$3\" \"$4\""]);
+        command.args([PROGRAM, limit, &most.to_string()]);
         let mut running = self.spawn_as(command);
         running.ready().await;
         running
