@@ -1,5 +1,6 @@
 //! What must hold when things go wrong: real processes that are killed, real files that are damaged.
 
+mod crowd;
 mod damage;
 mod kill;
 mod log_full;
