@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use crate::support::{
+    dice::Dice,
     guangdong,
     process::{Home, PATIENCE, client, json, verify},
     registers::{Person, csv, person, publish_persons},
@@ -56,13 +54,13 @@ async fn a_publication_that_is_killed_leaves_the_version_before_it_serving() {
     let takes = began.elapsed();
     let mut before = home.publish(&csv((0..100).map(person))).await;
 
-    let mut dice = ChaCha8Rng::seed_from_u64(7);
+    let mut dice = Dice::new(7);
     let mut node = home.serve().await;
     let mut cut = 0;
     for turn in 0..KILLS {
         let publication = home.spawn(&publish);
         // Spread over its run, so that reading, sorting, writing and committing are all met.
-        let share = (f64::from(turn) + dice.random::<f64>()) / f64::from(KILLS);
+        let share = (f64::from(turn) + dice.share()) / f64::from(KILLS);
         tokio::time::sleep(takes.mul_f64(share)).await;
         publication.kill();
         node.kill();
