@@ -11,10 +11,12 @@
 //! Promises: denied by default; an evaluation error denies; a refusal names the policies that decided; a field never
 //! becomes less protected than the catalogue declares it.
 
+mod check;
 mod decide;
 mod files;
 mod obligations;
 mod question;
+mod specimen;
 
 pub use decide::Decision;
 pub use files::{PolicyError, PolicySet, Rule};
