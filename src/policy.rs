@@ -22,3 +22,6 @@ pub use decide::Decision;
 pub use files::{PolicyError, PolicySet, Rule};
 pub use obligations::Obligations;
 pub use question::{Operation, Question};
+
+#[cfg(test)]
+mod tests;
