@@ -185,6 +185,7 @@ impl Exchange {
             let detail = format!("department `{}` is not in the catalogue", caller.department);
             return Err(Problem::new(Code::Denied, detail).remedy("Ask the node's operator to add it."));
         };
+        record.department_credit_code = Some(department.credit_code);
         let local = in_china(now);
         let decision = policies.decide(&policy::Question {
             operation: call.operation(),
