@@ -1,6 +1,10 @@
 //! The one integration test binary: the node through its real doors, on real files.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod api;
+mod cli;
+mod faults;
 mod publishing;
 mod support;
 mod tidy;
