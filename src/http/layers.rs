@@ -47,7 +47,13 @@ async fn time_out(State(node): State<Arc<Node>>, request: Request, next: Next) -
     }
 }
 
+/// Paths of those who watch the node, who must not take a busy one for a dead one.
+const WATCHED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 async fn shed_load(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    if WATCHED.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
     match node.in_flight.try_acquire() {
         Ok(_place) => next.run(request).await,
         Err(_) => {
