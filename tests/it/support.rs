@@ -1,7 +1,9 @@
 //! The node under test and its registers.
 
 pub(crate) mod node;
+pub(crate) mod refusal;
 pub(crate) mod registers;
+pub(crate) mod snapshots;
 
 use std::path::PathBuf;
 
