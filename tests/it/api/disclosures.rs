@@ -60,7 +60,7 @@ async fn every_style_of_mask_hides_what_it_should() {
     );
     let agreements = format!(
         "agreements:\n  - id: agr-all\n    consumer: gz-administrative-approval\n    dataset: natural-person\n    items: [{ITEM}]\n    \
-         disclose: [resident_id, name, phone, address, former_name]\n    valid_from: 2025-01-01\n    valid_until: 2099-12-31\n    \
+         compare: [resident_id]\n    disclose: [resident_id, name, phone, address, former_name]\n    valid_from: 2025-01-01\n    valid_until: 2099-12-31\n    \
          calls_per_second: 1000\n    calls_per_day: 1000\n"
     );
     let setup = Setup { persons: 20, agreements: Some(&agreements), catalog: &[needs], ..Setup::default() };
@@ -84,7 +84,12 @@ async fn fields_that_were_not_agreed_on_or_may_only_be_compared_are_denied() {
         (WINDOW, ITEM, json!(["name", "address"]), "fields-agreed-for-disclosure fields-needed-by-item"),
         (WINDOW, ITEM, json!(["resident_id"]), "fields-agreed-for-disclosure"),
         (WINDOW, FOOD, json!(["name"]), "agreement-required fields-needed-by-item"),
-        ("gz-housing-desk", housing, json!(["marital_status"]), "compare-only-fields fields-agreed-for-disclosure"),
+        (
+            "gz-housing-desk",
+            housing,
+            json!(["marital_status"]),
+            "compare-only-not-disclosed fields-agreed-for-disclosure",
+        ),
         ("gz-housing-desk", ITEM, json!(["name"]), "agreement-required item-of-caller"),
     ] {
         let mut body = body(&person(3), &[]);

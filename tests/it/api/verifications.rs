@@ -272,7 +272,7 @@ async fn a_denial_names_the_policies_that_decided() {
         ("gd-transport-desk", "natural-person", ended, &man, name(), true, "agreement-required item-in-force"),
         ("sz-services-desk", "natural-person", newborn, &man, name(), true, "agreement-in-force item-in-force"),
         ("gz-housing-desk", "legal-entity", presale, &firm, name(), true, "agreement-in-force"),
-        ("gz-housing-desk", "natural-person", housing, &man, married(), false, "case-for-most-sensitive-fields"),
+        ("gz-housing-desk", "natural-person", housing, &man, married(), false, "case-required-for-sensitive"),
     ] {
         let mut body = json!({ "dataset": dataset, "item": item, "subject": subject, "claims": claims });
         if case {
