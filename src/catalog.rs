@@ -142,6 +142,23 @@ pub enum UpdateCycle {
     Irregular,
 }
 
+impl UpdateCycle {
+    /// How long after one update the next is due; `None` where nobody can say.
+    pub fn seconds(self) -> Option<u64> {
+        const DAY: u64 = 86_400;
+        match self {
+            Self::RealTime => Some(3600),
+            Self::Daily => Some(DAY),
+            Self::Weekly => Some(7 * DAY),
+            Self::Monthly => Some(31 * DAY),
+            Self::Quarterly => Some(92 * DAY),
+            Self::HalfYearly => Some(184 * DAY),
+            Self::Yearly => Some(366 * DAY),
+            Self::Irregular => None,
+        }
+    }
+}
+
 /// Data classification, level 1 (public) to 4 (most sensitive).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sensitivity(u8);

@@ -48,9 +48,6 @@ use crate::{
 };
 use version::Version;
 
-/// Most records that one look-up by a secondary key may return.
-pub const ROWS_MAX: usize = 100;
-
 /// Why a look-up could not be answered. Never to be taken for "not found" (promise 1).
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
@@ -58,8 +55,8 @@ pub enum LookupError {
     Unknown { dataset: DatasetId },
     #[error("dataset `{dataset}` has no published version")]
     NotPublished { dataset: DatasetId },
-    #[error("more than {ROWS_MAX} records of `{dataset}` share that value")]
-    TooMany { dataset: DatasetId },
+    #[error("more than {rows_max} records of `{dataset}` share that value")]
+    TooMany { dataset: DatasetId, rows_max: usize },
     #[error("version {version} of `{dataset}` could not be read")]
     Unreadable {
         dataset: DatasetId,
@@ -124,13 +121,20 @@ pub struct Engine {
     live: BTreeMap<DatasetId, Live>,
     session: SessionContext,
     task: Arc<TaskContext>,
+    rows_max: usize,
 }
 
 impl Engine {
     /// An engine over the tables in `tables`, one folder a dataset; serves nothing until [`Engine::refresh`].
     ///
-    /// `sql_memory_bytes` bounds what all SQL statements together may hold in memory before they spill.
-    pub fn new(catalog: &Catalog, tables: &Path, sql_memory_bytes: usize) -> Result<Self, EngineError> {
+    /// `sql_memory_bytes` bounds what all SQL statements together may hold in memory before they spill; `rows_max` how many
+    /// records one look-up by a secondary key may return.
+    pub fn new(
+        catalog: &Catalog,
+        tables: &Path,
+        sql_memory_bytes: usize,
+        rows_max: usize,
+    ) -> Result<Self, EngineError> {
         let runtime = RuntimeEnvBuilder::new().with_memory_limit(sql_memory_bytes, 1.0).build_arc()?;
         let config = SessionConfig::new().with_information_schema(true);
         let session = SessionContext::new_with_config_rt(config, runtime);
@@ -148,7 +152,7 @@ impl Engine {
             live.insert(id.clone(), entry);
         }
         let task = session.task_ctx();
-        Ok(Self { live, session, task })
+        Ok(Self { live, session, task, rows_max })
     }
 
     /// Serve the newest version of every dataset. Returns the datasets that changed.
@@ -182,14 +186,14 @@ impl Engine {
         let live = self.live.get(dataset).ok_or_else(|| LookupError::Unknown { dataset: dataset.clone() })?;
         let version = live.current.load_full().ok_or_else(|| LookupError::NotPublished { dataset: dataset.clone() })?;
         // Boxed: DataFusion's future is large and would be copied through every caller.
-        let looking = Box::pin(version.look_up(&self.task, by, value, fields));
+        let looking = Box::pin(version.look_up(&self.task, by, value, fields, self.rows_max));
         let rows = looking.await.map_err(|source| LookupError::Unreadable {
             dataset: dataset.clone(),
             version: version.number(),
             source: Box::new(source),
         })?;
-        if rows.len() > ROWS_MAX {
-            return Err(LookupError::TooMany { dataset: dataset.clone() });
+        if rows.len() > self.rows_max {
+            return Err(LookupError::TooMany { dataset: dataset.clone(), rows_max: self.rows_max });
         }
         Ok(Found { version: version.number(), as_of: version.as_of(), rows })
     }

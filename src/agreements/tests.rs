@@ -1,3 +1,5 @@
+//! Tests of `agreements`.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -228,4 +230,13 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_committed_schema_is_that_of_the_program() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogs/agreements-schema.json");
+    let committed: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap_or_default()).unwrap_or_default();
+    let command = "shuqiao catalog schema --agreements > catalogs/agreements-schema.json";
+    assert!(committed == super::json_schema(), "out of date. Run: {command}");
 }

@@ -16,6 +16,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -150,7 +151,11 @@ impl Appender {
         if !self.segment.has_room_for(self.buffer.len()) {
             self.roll()?;
         }
-        self.segment.append(&self.buffer).map_err(AuditError::file(&self.segment.path, "written"))
+        let syncing = std::time::Instant::now();
+        self.segment.append(&self.buffer).map_err(AuditError::file(&self.segment.path, "written"))?;
+        histogram!("shuqiao_audit_sync_seconds").record(syncing.elapsed().as_secs_f64());
+        counter!("shuqiao_audit_records_total").increment(group.len() as u64);
+        Ok(())
     }
 
     /// Go on in a new segment. All before it is durable: the header says so to whoever reads the log again.

@@ -39,7 +39,9 @@ pub(super) struct DemoArgs {
 pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode> {
     // First of all: a port that is taken is found before minutes are spent.
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], args.port));
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (--port takes another one)"))?;
     files::lay_out(&home.dir, args.port)?;
     let settings = home.settings()?;
     telemetry::init(&settings.log);

@@ -21,7 +21,9 @@ pub(super) async fn run(home: &Home) -> anyhow::Result<ExitCode> {
     let metrics = telemetry::install_metrics()?;
     let address = settings.http.listen;
     let node = Box::pin(Node::open(settings, metrics, Utc::now)).await?;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (`http.listen` in the settings)"))?;
     tracing::info!(%address, node = %node.settings.node.id, "serving");
     Box::pin(http::serve(Arc::clone(&node), listener, stop_signal()?)).await;
     tracing::info!("stopped; every answered call is in the log");

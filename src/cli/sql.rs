@@ -15,7 +15,8 @@ pub(super) struct SqlArgs {
 
 pub(super) async fn run(args: SqlArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let catalog = catalog::load(&settings.paths.catalog)?;
-    let engine = Engine::new(&catalog, &settings.paths.tables(), settings.lookup.sql_memory_bytes)?;
+    let engine =
+        Engine::new(&catalog, &settings.paths.tables(), settings.lookup.sql_memory_bytes, settings.lookup.rows_max)?;
     let (_, errors) = engine.refresh().await;
     if let Some(error) = errors.into_iter().next() {
         return Err(error.into());

@@ -90,13 +90,6 @@ pub const LOOKUP_ROWS: Limit = Limit::new(
     10_000,
     "a secondary key may belong to several records; an answer is no way to carry a register away",
 );
-pub const METADATA_CACHE_BYTES: Limit = Limit::new(
-    Unit::Bytes,
-    MIB,
-    256 * MIB,
-    64 * GIB,
-    "file footers and page boundaries of all published versions; less than they take means reading them again",
-);
 pub const SQL_MEMORY_BYTES: Limit = Limit::new(
     Unit::Bytes,
     64 * MIB,
@@ -141,9 +134,9 @@ pub const JWKS_GRACE_S: Limit = Limit::new(
 
 pub const SEGMENT_BYTES: Limit = Limit::new(
     Unit::Bytes,
-    4 * KIB,
+    128 * KIB,
     64 * MIB,
-    4 * GIB,
+    GIB,
     "a segment is read from its start after a crash, and copied as a whole by a backup",
 );
 pub const AUDIT_QUEUE: Limit = Limit::new(
@@ -159,7 +152,7 @@ pub const CHECKPOINT_S: Limit =
 pub const CALLS_PER_SECOND: Limit = Limit::new(
     Unit::Count("calls per second"),
     1,
-    200,
+    1000,
     1_000_000,
     "one client must not take the node away from the others, whatever its agreements allow",
 );

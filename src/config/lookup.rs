@@ -14,8 +14,6 @@ subject! {
         "deadline_ms" => deadline: Duration = Rule::Number(&limits::LOOKUP_DEADLINE_MS);
         /// Most records that a look-up by a secondary key returns.
         "rows_max" => rows_max: usize = Rule::Number(&limits::LOOKUP_ROWS);
-        /// Memory for file footers and page boundaries of published versions.
-        "metadata_cache_bytes" => metadata_cache_bytes: usize = Rule::Number(&limits::METADATA_CACHE_BYTES);
         /// Memory for SQL and for the sort of a publication; above it, they spill to disk.
         "sql_memory_bytes" => sql_memory_bytes: usize = Rule::Number(&limits::SQL_MEMORY_BYTES);
     }

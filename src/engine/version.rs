@@ -15,7 +15,7 @@ use datafusion::{
 use futures::TryStreamExt;
 
 use super::{
-    EngineError, ROWS_MAX, Serving, arrow_schema,
+    EngineError, Serving, arrow_schema,
     keypages::KeyPages,
     mapped::{MappedFile, not_ours},
     rows, scan,
@@ -76,18 +76,19 @@ impl Version {
         }
     }
 
-    /// The records whose `by` field holds `value`; at most one more than [`ROWS_MAX`].
+    /// The records whose `by` field holds `value`; at most one more than `rows_max`.
     pub(super) async fn look_up(
         &self,
         task: &Arc<TaskContext>,
         by: &FieldName,
         value: &str,
         fields: &[usize],
+        rows_max: usize,
     ) -> DfResult<Vec<Vec<Option<Value>>>> {
         let by_column = self.schema.index_of(by.as_str())?;
         match &self.key_pages {
             Some(pages) if *by == self.key => self.in_page(task, pages, by_column, value, fields).await,
-            _ => self.by_predicate(task, by_column, value, fields).await,
+            _ => self.by_predicate(task, by_column, value, fields, rows_max).await,
         }
     }
 
@@ -117,6 +118,7 @@ impl Version {
         column: usize,
         value: &str,
         fields: &[usize],
+        rows_max: usize,
     ) -> DfResult<Vec<Vec<Option<Value>>>> {
         let name = self.schema.field(column).name();
         let wanted = Arc::new(BinaryExpr::new(
@@ -134,7 +136,7 @@ impl Version {
             let texts = batch.column(0).as_string::<i32>();
             for position in (0..batch.num_rows()).filter(|&row| texts.value(row) == value) {
                 found.push(rows::row(&batch, position, 1)?);
-                if found.len() > ROWS_MAX {
+                if found.len() > rows_max {
                     return Ok(found);
                 }
             }

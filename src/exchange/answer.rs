@@ -187,6 +187,7 @@ impl Exchange {
             let detail = format!("department `{}` is not in the catalogue", caller.department);
             return Err(Problem::new(Code::Denied, detail).remedy("Ask the node's operator to add it."));
         };
+        record.department_credit_code = Some(department.credit_code);
         let local = in_china(now);
         let decision = policies.decide(&policy::Question {
             operation: call.operation(),
@@ -218,7 +219,10 @@ impl Exchange {
     async fn look_up(&self, call: &Call) -> (Result<Found, Reason>, Option<usize>) {
         let (positions, status_column) = shape::positions_to_read(call);
         let asked = self.parts.engine.look_up(&call.dataset.id, &call.subject_field, &call.subject, &positions);
-        let found = match tokio::time::timeout(self.parts.lookup_deadline, asked).await {
+        let looking = std::time::Instant::now();
+        let looked = tokio::time::timeout(self.parts.lookup_deadline, asked).await;
+        histogram!("shuqiao_step_seconds", "step" => "look_up").record(looking.elapsed().as_secs_f64());
+        let found = match looked {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => {
                 tracing::warn!(dataset = %call.dataset.id, error = &error as &dyn std::error::Error, "look-up failed");
@@ -252,7 +256,9 @@ impl Exchange {
         };
         record.took(started.elapsed());
         let payload = record.to_bytes().map_err(|error| refused(audit_failed(&error)))?;
+        let recording = std::time::Instant::now();
         let appended = self.parts.log.append(payload).await.map_err(|error| refused(audit_failed(&error)))?; // 8 record
+        histogram!("shuqiao_step_seconds", "step" => "record").record(recording.elapsed().as_secs_f64());
         let (body, canonical) = composed.map_err(refused)?;
         let claims = record.receipt_claims(&self.parts.url, self.parts.log.id(), &appended);
         let claims = claims.map_err(|error| refused(audit_failed(&error)))?;

@@ -1,17 +1,31 @@
 //! The node proves its locks before it opens (promise 8).
 //!
-//! Calls that must be denied, and a disclosure that must be masked, are put to the very policy set and catalogue that
+//! Calls that must be denied, and disclosures that must be masked, are put to the very policy set and catalogue that
 //! will decide. A policy file that is well formed and wrong is found here, before a department finds it.
+//!
+//! Each probe begins with a call that every lock lets through and then closes one of them, so that no other lock can
+//! hide that this one is missing.
 
-use chrono::NaiveDate;
+use std::sync::Arc;
+
+use chrono::{Days, NaiveDate};
 
 use crate::{
     agreements::Agreements,
-    catalog::{Catalog, Disclosure, Item},
-    identifiers::{ClientId, FieldName},
+    catalog::{Catalog, Dataset, Department, Disclosure, Field, Item, Sensitivity, SharingAttribute, StandIn},
+    identifiers::{ClientId, DepartmentId, FieldName},
     ledger::Agreement,
     policy::{Decision, Operation, PolicySet, Question},
 };
+
+/// Who asks in a probe, and a department that is nobody's.
+const PROBE: &str = "start-up-probe";
+/// From this level on, a field is disclosed masked or not at all.
+const SENSITIVE_FROM: u8 = 3;
+/// At this level, a call names its case.
+const MOST_SENSITIVE: u8 = 4;
+/// An ordinary hour of work.
+const HOUR: u32 = 10;
 
 /// A probe that did not come out as it must. The node does not serve.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -28,121 +42,248 @@ pub fn prove_the_locks(
     policies: &PolicySet,
     today: NaiveDate,
 ) -> Result<usize, ProbeFailed> {
-    let client: ClientId = "start-up-probe".parse().map_err(|_| failed("canary", "has no name"))?;
-    let bench = Bench { catalog, policies, client: &client, today };
+    let client: ClientId = PROBE.parse().map_err(|_| failed("any", "has no name to ask under"))?;
     let mut asked = 0;
     for agreement in agreements.iter().filter(|agreement| agreement.is_in_force_on(today)) {
+        let Some(department) = catalog.departments.get(&agreement.consumer) else { continue };
+        let Some(dataset) = catalog.datasets.get(&agreement.dataset) else { continue };
         for item in agreement.items.iter().filter_map(|code| catalog.items.get(code)) {
-            asked += bench.probe(agreement, item)?;
+            let bench = Bench { policies, client: &client, department, today };
+            let open = Situation::open(agreement, item, dataset, today);
+            asked += bench.probe_locks(&open)? + bench.probe_fields(&open, dataset)?;
         }
     }
     Ok(asked)
 }
 
+/// Everything about a call that policies may look at.
+#[derive(Clone, Debug)]
+struct Situation {
+    agreement: Option<Agreement>,
+    item: Item,
+    dataset: Dataset,
+    fields: Vec<FieldName>,
+    case_present: bool,
+    today: NaiveDate,
+}
+
+/// What closes one lock.
+type Close = fn(&mut Situation);
+
+/// Each must make the open situation a denied one, for both operations.
+const LOCKS: [(&str, Close); 13] = [
+    ("no-agreement", |call| call.agreement = None),
+    ("lapsed-agreement", |call| {
+        let yesterday = call.today - Days::new(1);
+        call.agree(|agreement| agreement.valid_until = yesterday);
+    }),
+    ("future-agreement", |call| {
+        let tomorrow = call.today + Days::new(1);
+        call.agree(|agreement| agreement.valid_from = tomorrow);
+    }),
+    ("item-not-covered", |call| call.agree(|agreement| agreement.items.clear())),
+    ("item-of-another", |call| {
+        if let Ok(nobody) = PROBE.parse::<DepartmentId>() {
+            call.item.department = nobody;
+        }
+    }),
+    ("lapsed-item", |call| call.item.valid_until = Some(call.today - Days::new(1))),
+    ("field-not-needed", |call| {
+        let asked = call.fields.clone();
+        call.need(|field| !asked.contains(field));
+    }),
+    ("subject-not-needed", |call| {
+        let key = call.dataset.key.clone();
+        call.need(|field| *field != key);
+    }),
+    ("field-not-agreed", |call| {
+        let asked = call.fields.clone();
+        call.grant(|field| !asked.contains(field));
+    }),
+    ("subject-not-agreed", |call| {
+        let key = call.dataset.key.clone();
+        call.grant(|field| *field != key);
+    }),
+    ("never-field", |call| call.each_asked(|field| field.disclosure = Disclosure::Never)),
+    ("dataset-not-shared", |call| call.dataset.sharing.attribute = SharingAttribute::NotShared),
+    ("sensitive-without-case", |call| {
+        call.each_asked(|field| field.sensitivity = Sensitivity::new(MOST_SENSITIVE).unwrap_or(field.sensitivity));
+        call.case_present = false;
+    }),
+];
+
+impl Situation {
+    /// A call that nothing speaks against: everything is in force, needed, granted, and may be shown masked.
+    fn open(agreement: &Agreement, item: &Item, dataset: &Arc<Dataset>, today: NaiveDate) -> Self {
+        let other = dataset.fields.iter().map(|field| &field.name).find(|name| **name != dataset.key);
+        let asked = other.unwrap_or(&dataset.key).clone();
+        let mut open = Self {
+            agreement: Some(agreement.clone()),
+            item: Item {
+                department: agreement.consumer.clone(),
+                valid_from: item.valid_from.min(today),
+                valid_until: None,
+                ..item.clone()
+            },
+            dataset: Dataset::clone(dataset),
+            fields: vec![asked],
+            case_present: true,
+            today,
+        };
+        if open.dataset.sharing.attribute == SharingAttribute::NotShared {
+            open.dataset.sharing.attribute = SharingAttribute::Conditional;
+        }
+        open.each_asked(|field| field.disclosure = Disclosure::Masked);
+        open.need(|_| true);
+        open.grant(|_| true);
+        open
+    }
+
+    fn agree(&mut self, change: impl FnOnce(&mut Agreement)) {
+        if let Some(agreement) = &mut self.agreement {
+            change(agreement);
+        }
+    }
+
+    /// Let the agreement grant these fields, for both operations.
+    fn grant(&mut self, which: impl Fn(&FieldName) -> bool) {
+        let granted: Vec<_> = self.names().filter(|name| which(name)).cloned().collect();
+        self.agree(|agreement| {
+            agreement.compare = granted.iter().cloned().collect();
+            agreement.disclose = granted.into_iter().collect();
+        });
+    }
+
+    /// Let the item need these fields of the dataset.
+    fn need(&mut self, which: impl Fn(&FieldName) -> bool) {
+        let fields = self.names().filter(|name| which(name)).cloned().collect();
+        let stand_in = StandIn { dataset: self.dataset.id.clone(), fields };
+        self.item.materials.truncate(1);
+        for material in &mut self.item.materials {
+            material.stand_ins = vec![stand_in.clone()];
+        }
+    }
+
+    fn each_asked(&mut self, change: impl Fn(&mut Field)) {
+        let Self { dataset, fields, .. } = self;
+        let asked = |field: &&mut Field| field.name == dataset.key || fields.contains(&field.name);
+        dataset.fields.iter_mut().filter(asked).for_each(change);
+    }
+
+    fn names(&self) -> impl Iterator<Item = &FieldName> {
+        self.dataset.fields.iter().map(|field| &field.name)
+    }
+}
+
 struct Bench<'a> {
-    catalog: &'a Catalog,
     policies: &'a PolicySet,
     client: &'a ClientId,
+    department: &'a Department,
     today: NaiveDate,
 }
 
 impl Bench<'_> {
-    fn probe(&self, agreement: &Agreement, item: &Item) -> Result<usize, ProbeFailed> {
-        let compare: Vec<_> = agreement.compare.iter().cloned().collect();
-        let none = None;
-        self.must_deny("no-agreement", Operation::Verify, item, none, &compare)?;
-        let lapsed = Agreement { valid_until: self.today.pred_opt().unwrap_or(self.today), ..agreement.clone() };
-        self.must_deny("lapsed-agreement", Operation::Verify, item, Some(&lapsed), &compare)?;
-        let uncovered = Agreement { items: Default::default(), ..agreement.clone() };
-        self.must_deny("item-not-covered", Operation::Verify, item, Some(&uncovered), &compare)?;
-        let mut asked = 3;
-        for stranger in self.catalog.items.values().filter(|other| other.department != item.department).take(1) {
-            self.must_deny("item-of-another", Operation::Verify, stranger, Some(agreement), &compare)?;
-            asked += 1;
+    fn probe_locks(&self, open: &Situation) -> Result<usize, ProbeFailed> {
+        for (probe, close) in LOCKS {
+            let mut closed = open.clone();
+            close(&mut closed);
+            self.must_deny(probe, Operation::Verify, &closed)?;
+            self.must_deny(probe, Operation::Disclose, &closed)?;
         }
-        asked += self.probe_fields(agreement, item)?;
-        Ok(asked)
+        Ok(2 * LOCKS.len())
     }
 
-    /// Every field by itself: what the catalogue keeps must stay, and what is shown must be masked.
-    fn probe_fields(&self, agreement: &Agreement, item: &Item) -> Result<usize, ProbeFailed> {
-        let Some(dataset) = self.catalog.datasets.get(&agreement.dataset) else { return Ok(0) };
+    /// Every field by itself, as the catalogue has it: what it keeps must stay, and what is sensitive must be masked.
+    fn probe_fields(&self, open: &Situation, dataset: &Dataset) -> Result<usize, ProbeFailed> {
+        let mut call = open.clone();
+        call.dataset.fields.clone_from(&dataset.fields);
         for field in &dataset.fields {
-            let one = std::slice::from_ref(&field.name);
+            call.fields = vec![field.name.clone()];
             match field.disclosure {
-                Disclosure::Never => {
-                    self.must_deny("never-field", Operation::Verify, item, Some(agreement), one)?;
-                    self.must_deny("never-field", Operation::Disclose, item, Some(agreement), one)?;
+                Disclosure::Never => self.must_deny("never-field", Operation::Verify, &call)?,
+                Disclosure::CompareOnly => self.must_deny("compare-only-field", Operation::Disclose, &call)?,
+                Disclosure::Masked => self.must_mask("masked-field", &call)?,
+                Disclosure::Plain if field.sensitivity.level() >= SENSITIVE_FROM => {
+                    self.must_mask("sensitive-field", &call)?;
                 }
-                Disclosure::CompareOnly => {
-                    self.must_deny("compare-only-field", Operation::Disclose, item, Some(agreement), one)?;
-                }
-                Disclosure::Masked => self.must_mask(item, agreement, one)?,
                 Disclosure::Plain => {}
             }
         }
-        Ok(dataset.fields.len())
+        // And one that the catalogue may not have.
+        let mut call = open.clone();
+        call.each_asked(|field| field.disclosure = Disclosure::CompareOnly);
+        self.must_deny("compare-only-field", Operation::Disclose, &call)?;
+        Ok(dataset.fields.len() + 1)
     }
 
-    fn must_deny(
-        &self,
-        probe: &'static str,
-        operation: Operation,
-        item: &Item,
-        agreement: Option<&Agreement>,
-        fields: &[FieldName],
-    ) -> Result<(), ProbeFailed> {
-        match self.ask(operation, item, agreement, fields) {
-            Some(Decision::Allow { policies, .. }) => {
-                Err(failed(probe, &format!("was allowed by {}", policies.join(", "))))
-            }
-            Some(Decision::Deny { .. }) | None => Ok(()),
+    fn must_deny(&self, probe: &'static str, operation: Operation, call: &Situation) -> Result<(), ProbeFailed> {
+        match self.ask(operation, call) {
+            Decision::Allow { policies, .. } => Err(failed(probe, &format!("was allowed by {}", policies.join(", ")))),
+            Decision::Deny { .. } => Ok(()),
         }
     }
 
-    fn must_mask(&self, item: &Item, agreement: &Agreement, fields: &[FieldName]) -> Result<(), ProbeFailed> {
-        match self.ask(Operation::Disclose, item, Some(agreement), fields) {
-            Some(Decision::Allow { obligations, .. }) => {
-                let kept =
-                    |field: &FieldName| obligations.masked.contains(field) || obligations.dropped.contains(field);
-                match fields.iter().find(|field| !kept(field)) {
-                    Some(field) => Err(failed("masked-field", &format!("disclosed `{field}` in the clear"))),
-                    None => Ok(()),
-                }
-            }
-            Some(Decision::Deny { .. }) | None => Ok(()),
+    fn must_mask(&self, probe: &'static str, call: &Situation) -> Result<(), ProbeFailed> {
+        let Decision::Allow { obligations, .. } = self.ask(Operation::Disclose, call) else { return Ok(()) };
+        let kept = |field: &&FieldName| obligations.masked.contains(*field) || obligations.dropped.contains(*field);
+        match call.fields.iter().find(|field| !kept(field)) {
+            Some(field) => Err(failed(probe, &format!("disclosed `{field}` in the clear"))),
+            None => Ok(()),
         }
     }
 
-    /// The question as the road would put it, by a client of the agreement's consumer.
-    fn ask(
-        &self,
-        operation: Operation,
-        item: &Item,
-        agreement: Option<&Agreement>,
-        fields: &[FieldName],
-    ) -> Option<Decision> {
-        let consumer = agreement.map_or(&item.department, |agreement| &agreement.consumer);
-        let dataset = match agreement {
-            Some(agreement) => self.catalog.datasets.get(&agreement.dataset),
-            None => self.catalog.datasets.values().next(),
-        }?;
-        Some(self.policies.decide(&Question {
+    /// The question as the road would put it.
+    fn ask(&self, operation: Operation, call: &Situation) -> Decision {
+        self.policies.decide(&Question {
             operation,
             client: self.client,
-            department: self.catalog.departments.get(consumer)?,
-            dataset,
-            item,
-            agreement,
-            subject_field: &dataset.key,
-            fields,
-            case_present: true,
+            department: self.department,
+            dataset: &call.dataset,
+            item: &call.item,
+            agreement: call.agreement.as_ref(),
+            subject_field: &call.dataset.key,
+            fields: &call.fields,
+            case_present: call.case_present,
             today: self.today,
-            hour: 10,
-        }))
+            hour: HOUR,
+        })
     }
 }
 
 fn failed(probe: &'static str, happened: &str) -> ProbeFailed {
     ProbeFailed { probe, happened: happened.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{agreements, catalog};
+
+    /// The catalogue, the agreements and the policies that come with the program.
+    fn shipped() -> (Catalog, Agreements, PolicySet) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let catalog = catalog::load(&root.join("catalogs/guangdong")).unwrap();
+        let agreements = agreements::load(&root.join("catalogs/guangdong-agreements.yaml"), &catalog).unwrap();
+        (catalog, agreements, PolicySet::load(&root.join("policies")).unwrap())
+    }
+
+    #[test]
+    fn with_every_lock_open_the_call_goes_through_so_each_probe_tries_one_lock() {
+        let (catalog, agreements, policies) = shipped();
+        let today = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
+        let client = PROBE.parse().unwrap();
+        for agreement in agreements.iter().filter(|agreement| agreement.is_in_force_on(today)) {
+            let item = &catalog.items[agreement.items.first().unwrap()];
+            let department = &catalog.departments[&agreement.consumer];
+            let bench = Bench { policies: &policies, client: &client, department, today };
+            let open = Situation::open(agreement, item, &catalog.datasets[&agreement.dataset], today);
+            for operation in [Operation::Verify, Operation::Disclose] {
+                let decision = bench.ask(operation, &open);
+                assert!(matches!(decision, Decision::Allow { .. }), "{}: {decision:?}", agreement.id);
+            }
+        }
+        assert!(prove_the_locks(&catalog, &agreements, &policies, today).unwrap() > 100);
+    }
 }

@@ -14,6 +14,9 @@ use crate::{
     verification::{ClaimResult, Comparison, Outcome, Reason, judge, mask},
 };
 
+/// Largest whole number that every JSON reader takes exactly (RFC 8785, RFC 7493).
+const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
+
 /// The part of an answer that depends on the record.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shaped {
@@ -131,6 +134,8 @@ fn disclosed(call: &Call, found: &Found, status_column: Option<usize>, obligatio
 fn plain(value: &Value) -> serde_json::Value {
     match value {
         Value::Text(text) => text.as_str().into(),
+        // RFC 8785 writes numbers as doubles: beyond 2^53 - 1 they would lose digits, so they are written as text.
+        Value::Integer(number) if number.unsigned_abs() > JSON_INTEGER_MAX => number.to_string().into(),
         Value::Integer(number) => (*number).into(),
         Value::Boolean(truth) => (*truth).into(),
         Value::Date(_) => value.as_text().into(),

@@ -120,7 +120,12 @@ impl Node {
         let verifier = Arc::new(Verifier::new(rules.clone(), &token_keys, foreign, Arc::clone(&directory))?);
         let issuer = Issuer::new(rules, token_key, Arc::clone(&directory))?;
 
-        let engine = Arc::new(Engine::new(&catalog, &paths.tables(), settings.lookup.sql_memory_bytes)?);
+        let engine = Arc::new(Engine::new(
+            &catalog,
+            &paths.tables(),
+            settings.lookup.sql_memory_bytes,
+            settings.lookup.rows_max,
+        )?);
         let (log, used) = open_log(&settings, now)?;
         let exchange = Exchange::new(
             Parts {
@@ -235,14 +240,16 @@ impl Node {
                 "a published version cannot be served; the one before stays"
             );
         }
-        let now = self.now();
-        for id in self.catalog.datasets.keys() {
+        for (id, declared) in &self.catalog.datasets {
             if let Some(serving) = self.engine.serving(id) {
                 let dataset = id.as_str().to_owned();
                 gauge!("shuqiao_dataset_version", "dataset" => dataset.clone()).set(serving.version.0 as f64);
                 gauge!("shuqiao_dataset_rows", "dataset" => dataset.clone()).set(serving.rows as f64);
-                gauge!("shuqiao_dataset_as_of_seconds", "dataset" => dataset)
-                    .set((now - serving.as_of).num_seconds() as f64);
+                gauge!("shuqiao_dataset_as_of_seconds", "dataset" => dataset.clone())
+                    .set(serving.as_of.timestamp() as f64);
+                if let Some(cycle) = declared.update_cycle.seconds() {
+                    gauge!("shuqiao_dataset_cycle_seconds", "dataset" => dataset).set(cycle as f64);
+                }
             }
         }
     }

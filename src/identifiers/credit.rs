@@ -10,6 +10,16 @@ use super::{
 const KIND: &str = "credit code";
 /// The standard's 31 characters; the index is the value. I, O, S, V and Z are left out because they are misread.
 const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
+/// Value of each byte in the alphabet, `u8::MAX` for a stranger: registers have millions of codes to check.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 /// Weights of the first 17 characters: powers of three modulo 31.
 const WEIGHTS: [u32; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
 /// Weights of an organisation code's eight characters (GB 11714).
@@ -98,8 +108,10 @@ fn check(code: &[u8; 18]) -> Result<u8, IdentifierError> {
 }
 
 fn value(character: u8) -> Result<u32, IdentifierError> {
-    let found = ALPHABET.iter().position(|&known| known == character);
-    found.map(|value| value as u32).ok_or_else(|| stranger(char::from(character)))
+    match VALUES[usize::from(character)] {
+        u8::MAX => Err(stranger(char::from(character))),
+        value => Ok(u32::from(value)),
+    }
 }
 
 /// Check character of the organisation code at positions 9 to 16.
@@ -190,7 +202,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_refused_for_its_own_reason() {
         for (text, reason) in [
+            ("9I440300MA9TETT93T", "Is it a 1?"),
+            ("9144O300MA9TETT93T", "Is it a 0?"),
             ("91440300MA9TETT93S", "Is it a 5?"),
+            ("91440300MV9TETT93T", "Is it a U or a Y?"),
+            ("91440300MZ9TETT93T", "Is it a 2?"),
+            ("91440300-A9TETT93T", "`-` is not a character of a credit code"),
             ("91440300MA9TETT93U", "check character"),
             ("91440300MA9TETT93", "17 characters"),
             ("91440300MA9TETT9三T", "三"),
@@ -199,6 +216,60 @@ mod tests {
             let error = text.parse::<CreditCode>().unwrap_err();
             assert!(error.reason.contains(reason), "{text}: {error}");
         }
+    }
+
+    /// Both check characters right, whatever stands before them.
+    fn sealed(text: &str, position_17: Option<u8>) -> String {
+        let mut code: [u8; 18] = text.as_bytes().try_into().unwrap();
+        code[16] = position_17.or_else(|| body_check(&code)).unwrap();
+        code[17] = check(&code).unwrap();
+        ascii(&code).to_owned()
+    }
+
+    #[test]
+    fn a_code_is_refused_for_the_organisation_code_in_it_alone() {
+        for digit in b"0123456789X" {
+            let code = sealed("91440300MA9TETT93T", Some(*digit));
+            let error = code.parse::<CreditCode>().map_err(|error| error.reason);
+            assert_eq!(error.is_ok(), *digit == b'3', "{code}");
+            assert!(error.err().is_none_or(|reason| reason.contains("position 17")), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_division_is_digits_even_where_the_checks_are_right() {
+        let error = sealed("91A40300MA9TETT93T", None).parse::<CreditCode>().unwrap_err();
+        assert!(error.reason.contains("positions 3 to 8"), "{error}");
+    }
+
+    #[test]
+    fn the_parts_are_told_and_make_the_code_again() {
+        let code: CreditCode = "5244530099999998X1".parse().unwrap();
+        assert_eq!((code.authority(), code.category(), code.division_digits()), ('5', '2', "445300"));
+        assert_eq!(code.organisation_code(), "99999998X");
+        assert_eq!(CreditCode::from_parts('5', '2', 445_300, *b"99999998"), Ok(code));
+        for (authority, division, body) in [
+            ('é', 445_300, b"99999998"),
+            ('五', 445_300, b"99999998"),
+            ('5', 1_445_300, b"99999998"),
+            ('5', 445_300, b"9999999o"),
+            ('5', 445_300, b"9999999\xff"),
+            ('5', 445_300, b"9999999O"),
+        ] {
+            assert!(
+                CreditCode::from_parts(authority, '2', division, *body).is_err(),
+                "{authority} {division} {body:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_log_shows_the_ends_only() {
+        let code: CreditCode = "91440300MA9TETT93T".parse().unwrap();
+        assert_eq!(format!("{code:?}"), "CreditCode(91**************3T)");
+        assert_eq!(code.to_string(), "91440300MA9TETT93T");
+        assert_eq!(serde_json::to_string(&code).unwrap(), "\"91440300MA9TETT93T\"");
+        assert_eq!(serde_json::from_str::<CreditCode>("\"91440300ma9tett93t\"").unwrap(), code);
     }
 
     fn any_code() -> impl Strategy<Value = CreditCode> {

@@ -9,6 +9,9 @@ use super::{
 
 const KIND: &str = "division code";
 const CURRENT: &str = include_str!("../../catalogs/guangdong/divisions.csv");
+/// Codes that Guangdong had in the yearly tables of the Ministry of Civil Affairs from 1980 on, each with the name that it
+/// had last, the year in which it went (where the tables tell) and today's code of the place (where it is one place). Left
+/// out are those of Hainan (4410, 4411, 4421, 4422), which became a province of its own in 1988.
 const ABOLISHED: &str = include_str!("../../catalogs/guangdong/divisions-abolished.csv");
 /// The whole country, and the places whose residents hold residence permits.
 const SPECIAL: [(&str, &str); 4] = [("100000", "全国"), ("810000", "香港"), ("820000", "澳门"), ("830000", "台湾")];
@@ -25,7 +28,9 @@ pub(super) fn is_province(digits: &[u8; 2]) -> bool {
 /// The code of a division (GB/T 2260): two digits each for province, city, county; three more for a town, three for a
 /// village.
 ///
-/// Holds: 6, 9 or 12 digits of a known province; in Guangdong, the first six are a current or abolished code.
+/// Holds: 6, 9 or 12 digits of a known province; in Guangdong, the first six are a current or abolished code. One place has
+/// one value: 9 or 12 digits that end in the three zeros of no town or no village are read as the shorter code. The towns
+/// and villages themselves are not looked up, because their lists change every month.
 ///
 /// ```
 /// use shuqiao::identifiers::DivisionCode;
@@ -69,7 +74,13 @@ impl DivisionLevel {
 struct Known {
     code: &'static str,
     name: &'static str,
-    /// For an abolished code, the one that took its place.
+    abolition: Option<Abolition>,
+}
+
+/// How a code ended.
+#[derive(Clone, Copy, Debug)]
+struct Abolition {
+    year: Option<u16>,
     successor: Option<&'static str>,
 }
 
@@ -77,9 +88,12 @@ fn known() -> &'static [Known] {
     static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
     KNOWN.get_or_init(|| {
         let rows = |text: &'static str| text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
-        let current = rows(CURRENT).map(|row| Known { code: row[0], name: row[1], successor: None });
-        let abolished = rows(ABOLISHED).map(|row| Known { code: row[0], name: row[1], successor: Some(row[2]) });
-        let special = SPECIAL.iter().map(|&(code, name)| Known { code, name, successor: None });
+        let current = rows(CURRENT).map(|row| Known { code: row[0], name: row[1], abolition: None });
+        let abolished = rows(ABOLISHED).map(|row| {
+            let successor = Some(row[3]).filter(|code| !code.is_empty());
+            Known { code: row[0], name: row[1], abolition: Some(Abolition { year: row[2].parse().ok(), successor }) }
+        });
+        let special = SPECIAL.iter().map(|&(code, name)| Known { code, name, abolition: None });
         let mut all: Vec<_> = current.chain(abolished).chain(special).collect();
         all.sort_by_key(|known| known.code);
         all
@@ -90,7 +104,7 @@ impl DivisionCode {
     /// Today's codes of Guangdong that have no division below them in GB/T 2260: counties, districts, and the cities
     /// without any (Dongguan, Zhongshan).
     pub fn guangdong() -> impl Iterator<Item = Self> {
-        let codes = || known().iter().filter(|known| known.successor.is_none() && known.code.starts_with("44"));
+        let codes = || known().iter().filter(|known| known.abolition.is_none() && known.code.starts_with("44"));
         codes().filter_map(|known| known.code.parse::<Self>().ok()).filter(move |code| {
             code.level() == DivisionLevel::County
                 || (code.level() == DivisionLevel::City
@@ -112,19 +126,28 @@ impl DivisionCode {
         known().binary_search_by(|known| known.code.cmp(six)).ok().map(|at| &known()[at])
     }
 
-    /// The name of the six-digit division, where it is known.
+    /// The name of the six-digit division (for a town or village, the one that it lies in), where it is known.
     pub fn name(&self) -> Option<&'static str> {
         self.entry().map(|known| known.name)
     }
 
     /// No longer in GB/T 2260; lives on in numbers issued before.
     pub fn is_abolished(&self) -> bool {
-        self.successor().is_some()
+        self.abolition().is_some()
     }
 
-    /// For an abolished code, the one that took its place.
+    /// For an abolished code, the year in which it went, if that is sure.
+    pub fn abolished_in(&self) -> Option<u16> {
+        self.abolition()?.year
+    }
+
+    /// For an abolished code, the one that took its place, if it was one.
     pub fn successor(&self) -> Option<Self> {
-        self.entry().and_then(|known| known.successor).and_then(|code| code.parse().ok())
+        self.abolition()?.successor?.parse().ok()
+    }
+
+    fn abolition(&self) -> Option<Abolition> {
+        self.entry()?.abolition
     }
 
     pub fn level(&self) -> DivisionLevel {
@@ -138,19 +161,26 @@ impl DivisionCode {
         }
     }
 
-    /// The six-digit code of the city, if the code is at or below one.
+    /// The six-digit code of the province; the whole country has none.
+    pub fn province(&self) -> Option<Self> {
+        (self.level() >= DivisionLevel::Province).then(|| self.above(2))
+    }
+
+    /// The six-digit code of the city, if the code is at or below one. A county right under its province has none.
     pub fn city(&self) -> Option<Self> {
-        (self.level() >= DivisionLevel::City).then(|| self.cut(4))
+        let city = (self.level() >= DivisionLevel::City).then(|| self.above(4))?;
+        let exists = city.level() == DivisionLevel::City && (!city.is_of_guangdong() || city.entry().is_some());
+        exists.then_some(city)
     }
 
     /// The division directly above.
     pub fn parent(&self) -> Option<Self> {
         match self.level() {
             DivisionLevel::Country | DivisionLevel::Province => None,
-            DivisionLevel::City => Some(self.cut(2)),
-            DivisionLevel::County => Some(self.cut(4)),
-            DivisionLevel::Town => Some(self.cut(6)),
-            DivisionLevel::Village => Some(Self { length: 9, ..self.zeroed(9) }),
+            DivisionLevel::City => self.province(),
+            DivisionLevel::County => self.city().or_else(|| self.province()),
+            DivisionLevel::Town => Some(self.above(6)),
+            DivisionLevel::Village => Some(self.above(9)),
         }
     }
 
@@ -167,14 +197,25 @@ impl DivisionCode {
         self.digits[..significant] == other.digits[..significant] && self.length <= other.length
     }
 
-    fn cut(&self, kept: usize) -> Self {
-        Self { length: 6, ..self.zeroed(kept) }
-    }
-
-    fn zeroed(&self, kept: usize) -> Self {
+    /// The division that the first `kept` digits name.
+    fn above(&self, kept: usize) -> Self {
         let mut digits = self.digits;
         digits[kept..].fill(b'0');
-        Self { digits, length: self.length }
+        Self::shortest(digits)
+    }
+
+    /// Without the zeros of no town and no village.
+    fn shortest(digits: [u8; 12]) -> Self {
+        let length = match &digits {
+            [.., b'0', b'0', b'0', b'0', b'0', b'0'] => 6,
+            [.., b'0', b'0', b'0'] => 9,
+            _ => 12,
+        };
+        Self { digits, length }
+    }
+
+    fn is_of_guangdong(&self) -> bool {
+        self.digits.starts_with(b"44")
     }
 }
 
@@ -192,15 +233,16 @@ impl FromStr for DivisionCode {
         }
         let mut digits = [b'0'; 12];
         digits[..given.len()].copy_from_slice(given);
-        let code = Self { digits, length: given.len() as u8 };
-        if code.entry().is_some() {
+        let code = Self::shortest(digits);
+        let province = [digits[0], digits[1]];
+        // The country and the places of the residence permits have no towns and villages in it.
+        if code.entry().is_some() && (code.length == 6 || is_province(&province)) {
             return Ok(code);
         }
-        let province = [digits[0], digits[1]];
         if !is_province(&province) {
             return Err(wrong(&format!("there is no province {}", super::text::ascii(&province))));
         }
-        if province == *b"44" {
+        if code.is_of_guangdong() {
             return Err(wrong(&format!("Guangdong has and had no division {}", &text[..6])));
         }
         Ok(code)
@@ -216,75 +258,4 @@ impl fmt::Debug for DivisionCode {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn code(text: &str) -> DivisionCode {
-        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
-    }
-
-    #[test]
-    fn guangdong_has_its_21_cities_and_the_two_without_counties() {
-        let cities = DivisionCode::all_known().filter(|code| {
-            code.as_str().starts_with("44") && code.level() == DivisionLevel::City && !code.is_abolished()
-        });
-        assert_eq!(cities.count(), 21);
-        let leaves: Vec<_> = DivisionCode::guangdong().collect();
-        assert_eq!(leaves.len(), 122 + 2);
-        assert!(
-            leaves.contains(&code("441900")) && leaves.contains(&code("442000")) && !leaves.contains(&code("440100"))
-        );
-    }
-
-    #[test]
-    fn an_abolished_code_is_known_by_its_name_and_successor() {
-        for (old, name, new) in
-            [("440102", "东山区", "440104"), ("440107", "芳村区", "440103"), ("440524", "潮阳县", "440513")]
-        {
-            assert_eq!((code(old).name(), code(old).successor()), (Some(name), Some(code(new))), "{old}");
-        }
-        assert!(!code("440104").is_abolished());
-    }
-
-    #[test]
-    fn an_authority_reaches_what_lies_inside_its_division() {
-        for (above, below, inside) in [
-            ("440000", "440106", true),
-            ("440100", "440106", true),
-            ("440100", "440306", false),
-            ("440106", "440100", false),
-            ("441900", "441900003", true),
-            ("440113", "440113012001", true),
-            ("440113012", "440113012001", true),
-            ("100000", "440106", true),
-        ] {
-            assert_eq!(code(above).contains(&code(below)), inside, "{above} {below}");
-        }
-    }
-
-    #[test]
-    fn parents_lead_up_to_the_province() {
-        let up = |text: &str| code(text).parent().map(|parent| parent.as_str().to_owned());
-        assert_eq!(up("440113012001").as_deref(), Some("440113012"));
-        assert_eq!(up("440113012").as_deref(), Some("440113"));
-        assert_eq!(up("440113").as_deref(), Some("440100"));
-        assert_eq!(up("440100").as_deref(), Some("440000"));
-        assert_eq!(up("440000"), None);
-    }
-
-    #[test]
-    fn what_is_no_division_is_refused() {
-        for text in ["", "4401", "441000", "441100", "990000", "44010a", "４４０１０", "44０106x", "440199"] {
-            assert!(text.parse::<DivisionCode>().is_err(), "{text}");
-        }
-        assert_eq!(code("４４０１０６").as_str(), "440106");
-        assert_eq!(code("110105").name(), None);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_text_panics(text in "\\PC{0,16}|[0-9]{6,12}") {
-            let _ = text.parse::<DivisionCode>();
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,8 @@ use super::{
 const KIND: &str = "resident ID";
 /// Check characters by remainder (ISO 7064 MOD 11-2).
 const CHECK: &[u8; 11] = b"10X98765432";
+/// Numbers are given out since 1984, so an earlier birth year is a slip of the pen.
+const YEAR_MIN: u32 = 1800;
 /// Weights of the first 17 digits: powers of two modulo 11.
 const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
 
@@ -64,8 +66,8 @@ impl ResidentId {
     /// The number with this division, birth date and serial; the check character is computed.
     pub fn from_parts(division: u32, birth: NaiveDate, serial: u16) -> Result<Self, IdentifierError> {
         let mut digits = [b'0'; 18];
-        let parts =
-            [(0, 6, division), (6, 4, birth.year().unsigned_abs()), (10, 2, birth.month()), (12, 2, birth.day())];
+        let year = u32::try_from(birth.year()).map_err(|_| wrong("the birth date lies before our era"))?;
+        let parts = [(0, 6, division), (6, 4, year), (10, 2, birth.month()), (12, 2, birth.day())];
         for (start, length, number) in parts.into_iter().chain([(14, 3, u32::from(serial))]) {
             write_number(&mut digits[start..start + length], number)?;
         }
@@ -95,8 +97,11 @@ impl ResidentId {
         let id = Self(digits);
         check_prefix(&digits)?;
         let (year, month, day) = (number(&digits[6..10]), number(&digits[10..12]), number(&digits[12..14]));
-        if year < 1800 || NaiveDate::from_ymd_opt(year.cast_signed(), month, day).is_none() {
-            return Err(wrong(&format!("{year:04}-{month:02}-{day:02} is no birth date of the calendar")));
+        if NaiveDate::from_ymd_opt(year.cast_signed(), month, day).is_none() {
+            return Err(wrong(&format!("{year:04}-{month:02}-{day:02} is not a date in the calendar")));
+        }
+        if year < YEAR_MIN {
+            return Err(wrong(&format!("nobody with a number was born before {YEAR_MIN}")));
         }
         if check(&digits) != digits[17] {
             return Err(wrong("the check character is wrong"));
@@ -239,6 +244,12 @@ mod tests {
             ("990100188912310015", "province"),
             ("810001199408230021", "province"),
             ("4401001889123100X5", "17 digits"),
+            ("440100199902300015", "1999-02-30"),
+            ("440100199913010015", "1999-13-01"),
+            ("440100179912310015", "before 1800"),
+            ("940056189912310013", "province"), // a permanent residence card of no province
+            ("110105194912310021", "check character"), // where X is right
+            ("X10105194912310021", "17 digits"),
         ] {
             let error = text.parse::<ResidentId>().unwrap_err();
             assert!(error.reason.contains(reason), "{text}: {error}");
@@ -251,6 +262,56 @@ mod tests {
         let id: ResidentId = "11010519491231002X".parse().unwrap();
         assert!(id.check_on(NaiveDate::from_ymd_opt(1949, 12, 31).unwrap()).is_ok());
         assert!(id.check_on(NaiveDate::from_ymd_opt(1949, 12, 30).unwrap()).is_err());
+    }
+
+    #[test]
+    fn the_parts_are_told_and_make_the_number_again() {
+        let id: ResidentId = "44010218890715011X".parse().unwrap();
+        let birth = NaiveDate::from_ymd_opt(1889, 7, 15).unwrap();
+        assert_eq!((id.division_digits(), id.birth_date()), ("440102", birth));
+        assert_eq!(ResidentId::from_parts(440_102, birth, 11), Ok(id));
+        let bce = NaiveDate::from_ymd_opt(-1889, 7, 15).unwrap();
+        let far = NaiveDate::from_ymd_opt(10_889, 7, 15).unwrap();
+        for (division, birth, serial) in
+            [(440_102, bce, 11), (440_102, far, 11), (1_440_102, birth, 11), (440_102, birth, 1000), (44, birth, 11)]
+        {
+            assert!(ResidentId::from_parts(division, birth, serial).is_err(), "{division} {birth} {serial}");
+        }
+    }
+
+    #[test]
+    fn the_first_digits_say_which_document_it_is() {
+        use ResidentDocument::*;
+        for (text, document) in [
+            ("11010519491231002X", IdentityCard),
+            ("810000199408230021", HongKongResidencePermit),
+            ("820000189912310023", MacaoResidencePermit),
+            ("830000199201300022", TaiwanResidencePermit),
+            ("944156189912310013", ForeignPermanentResidence),
+        ] {
+            assert_eq!(text.parse::<ResidentId>().unwrap().document(), document, "{text}");
+        }
+    }
+
+    #[test]
+    fn fifteen_digits_that_are_none_are_refused() {
+        for text in ["", "44052480010100X", "4405248001010011", "440524801301001", "990524800101001", "四四〇五二"]
+        {
+            assert!(ResidentId::from_fifteen_digits(text).is_err(), "{text}");
+        }
+        assert!(ResidentId::from_fifteen_digits(" ４４０５２４８００１０１００１").is_ok());
+    }
+
+    #[test]
+    fn neither_a_log_nor_a_refusal_shows_the_number() {
+        let id: ResidentId = "440100188912310015".parse().unwrap();
+        assert!(!format!("{id:?}").contains(|c: char| c.is_ascii_digit()));
+        assert_eq!(serde_json::from_str::<ResidentId>("\"440100188912310015\"").unwrap(), id);
+        assert_eq!(serde_json::to_value(id).unwrap(), "440100188912310015");
+        for json in ["440100188912310015", "-440100188912310", "\"440100188912310014\"", "[440100188912310015]"] {
+            let error = serde_json::from_str::<ResidentId>(json).unwrap_err().to_string();
+            assert!(!error.contains("4401001889"), "{error}");
+        }
     }
 
     fn any_id() -> impl Strategy<Value = ResidentId> {

@@ -1,8 +1,10 @@
 //! The one integration test binary: the node through its real doors, on real files.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and its helpers as well")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
+mod cli;
+mod faults;
 mod fuzz;
 mod publishing;
 mod support;

@@ -27,7 +27,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("tables/spill")).unwrap();
         let catalog = guangdong();
-        let engine = Engine::new(&catalog, &dir.path().join("tables"), 64 << 20).unwrap();
+        let engine = Engine::new(&catalog, &dir.path().join("tables"), 64 << 20, 100).unwrap();
         Self { dir, catalog, engine }
     }
 

@@ -1,6 +1,7 @@
 //! The node under test and its registers.
 
 pub(crate) mod node;
+pub(crate) mod process;
 pub(crate) mod refusal;
 pub(crate) mod registers;
 pub(crate) mod snapshots;

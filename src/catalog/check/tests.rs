@@ -1,3 +1,5 @@
+//! Tests of `check`.
+
 use super::super::{Complaint, load_from};
 
 /// A small catalogue with one of everything.

@@ -1,3 +1,5 @@
+//! Tests of `value`.
+
 use proptest::prelude::*;
 
 use super::*;

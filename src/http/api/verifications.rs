@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::{
@@ -110,12 +110,11 @@ pub(crate) async fn verify(State(node): State<Arc<Node>>, headers: HeaderMap, bo
     call(&node, Operation::Verify, &headers, body, asked).await
 }
 
-/// An answer with its receipt.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the JSON for OpenAPI; the bytes are put together in `signed`")]
+/// An answer with its receipt. Describes the JSON for OpenAPI; the bytes are put together in `signed`, from those that the
+/// receipt binds.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct SignedAnswer {
-    #[schema(inline)]
-    #[allow(clippy::struct_field_names, reason = "flattened")]
+    #[serde(flatten)]
     answer: AnswerBody,
     /// Compact JWS (EdDSA, `typ` `receipt+jwt`). `request_sha256` is over the request body as sent, `answer_sha256` over
     /// this answer without `receipt` in RFC 8785 canonical form.

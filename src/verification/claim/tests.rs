@@ -1,3 +1,5 @@
+//! Tests of `claim`.
+
 use proptest::prelude::*;
 
 use super::{super::fixtures::*, *};

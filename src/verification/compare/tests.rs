@@ -1,3 +1,5 @@
+//! Tests of `compare`.
+
 use chrono::Days;
 use proptest::prelude::*;
 

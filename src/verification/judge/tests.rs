@@ -1,3 +1,5 @@
+//! Tests of `judge`.
+
 use proptest::{prelude::*, sample::select};
 
 use super::{super::fixtures::*, *};

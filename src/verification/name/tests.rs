@@ -1,3 +1,5 @@
+//! Tests of `name`.
+
 use proptest::{prelude::*, sample::select};
 
 use super::{super::spelling, *};

@@ -1,0 +1,9 @@
+//! The commands as a person runs them: what they print, and how they exit.
+
+mod call;
+mod client;
+mod demo;
+mod id;
+mod publish;
+mod receipt;
+mod settings;

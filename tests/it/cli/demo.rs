@@ -1,0 +1,73 @@
+//! `shuqiao demo`.
+
+use std::{fs, net::TcpListener};
+
+use crate::support::process::{Said, free_address, shuqiao};
+
+fn demo(dir: &str, port: u16) -> Said {
+    shuqiao(&["demo", "--once", "--persons", "2000", "--dir", dir, "--port", &port.to_string()])
+}
+
+fn steps(said: &Said) -> (usize, usize) {
+    let count = |mark| said.out.lines().filter(|line| line.starts_with(mark)).count();
+    (count("  ok "), count("  BAD") + count("WRONG"))
+}
+
+#[test]
+fn the_tour_comes_out_right_and_the_second_start_finds_the_registers() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("new/demo");
+    let folder = folder.to_str().unwrap();
+    let first = demo(folder, free_address().port());
+    assert_eq!((first.code, steps(&first)), (Some(0), (8, 0)), "{first:?}");
+    assert_eq!(first.out.matches("published as version 0").count(), 4, "{first:?}");
+
+    let settings = dir.path().join("new/demo/shuqiao.toml");
+    let mine = fs::read_to_string(&settings).unwrap().replace("\"warn\"", "\"error\" # mine");
+    fs::write(&settings, &mine).unwrap();
+    let second = demo(folder, free_address().port()); // Another port, the same folder.
+    assert!(fs::read_to_string(&settings).unwrap().contains("level = \"error\" # mine"));
+    assert_eq!((second.code, steps(&second)), (Some(0), (8, 0)), "{second:?}");
+    assert!(!second.out.contains("published"), "{second:?}");
+    let verified = shuqiao(&["audit", "verify", "--dir", folder]);
+    assert!(verified.code == Some(0) && verified.out.contains("intact"), "{verified:?}");
+
+    // Another size is another register.
+    let port = free_address().port().to_string();
+    let smaller = shuqiao(&["demo", "--once", "--persons", "1000", "--dir", folder, "--port", &port]);
+    assert_eq!((smaller.code, steps(&smaller)), (Some(0), (8, 0)), "{smaller:?}");
+    assert_eq!(smaller.out.matches("published as version 1").count(), 4, "{smaller:?}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_before_anything_is_made() {
+    let taken = TcpListener::bind(free_address()).unwrap();
+    let address = taken.local_addr().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let said = demo(dir.path().to_str().unwrap(), address.port());
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.starts_with(&format!("error: cannot listen on {address} (--port ")), "{said:?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_folder_that_is_a_node_of_another_kind_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let theirs = "[node]\nid = 'guangdong'\nurl = 'https://node.example'\n";
+    fs::write(dir.path().join("shuqiao.toml"), theirs).unwrap();
+    let said = demo(dir.path().to_str().unwrap(), free_address().port());
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("shuqiao.toml") && said.err.contains("--dir"), "{said:?}");
+    assert_eq!(fs::read_to_string(dir.path().join("shuqiao.toml")).unwrap(), theirs);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is put beside it");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a-file");
+    fs::write(&file, "").unwrap();
+    let said = demo(file.to_str().unwrap(), free_address().port());
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("a-file"), "{said:?}");
+}

@@ -1,0 +1,11 @@
+//! What must hold when things go wrong: real processes that are killed, real files that are damaged.
+
+mod crowd;
+mod damage;
+mod kill;
+mod log_full;
+mod probes;
+mod publication;
+mod slow;
+mod stop;
+mod switch;
