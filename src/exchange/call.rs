@@ -114,7 +114,7 @@ fn subject(given: &[(String, String)], dataset: &Dataset, today: NaiveDate) -> R
     let field = match dataset.field(name) {
         Some((_, field)) if dataset.is_key(&field.name) => field,
         _ => {
-            let detail = format!("`{name}` is not a key of `{}`", dataset.id);
+            let detail = format!("`{}` has no key {}", dataset.id, quoted(name));
             return Err(Problem::new(Code::UnknownField, detail).at(pointer).remedy(keys()));
         }
     };
@@ -177,7 +177,7 @@ fn find_field<'a>(
 ) -> Result<(usize, &'a crate::catalog::Field), Problem> {
     dataset.field(name).ok_or_else(|| {
         let known: Vec<_> = dataset.fields.iter().map(|field| field.name.as_str()).collect();
-        Problem::new(Code::UnknownField, format!("`{}` has no field `{name}`", dataset.id))
+        Problem::new(Code::UnknownField, format!("`{}` has no field {}", dataset.id, quoted(name)))
             .at(pointer)
             .remedy(format!("Its fields are: {}.", known.join(", ")))
     })
@@ -188,7 +188,20 @@ fn parsed<T: FromStr<Err = IdentifierError>>(text: &str, pointer: &str, remedy: 
         .map_err(|error: IdentifierError| Problem::new(Code::InvalidValue, error.reason).at(pointer).remedy(remedy))
 }
 
-/// A JSON pointer (RFC 6901) to a member named by the caller.
+/// A name of the caller's own, where it could be a field's. What could not be one is not repeated: it may be somebody's
+/// number, a line break or a book.
+fn quoted(name: &str) -> String {
+    match name.parse::<FieldName>() {
+        Ok(name) => format!("`{name}`"),
+        Err(_) => "of that name".to_owned(),
+    }
+}
+
+/// A JSON pointer (RFC 6901) to a member named by the caller; to its parent, where the name is not to be repeated. The
+/// name of a field has nothing in it that a pointer would have to escape.
 fn pointer(parent: &str, member: &str) -> String {
-    format!("{parent}/{}", member.replace('~', "~0").replace('/', "~1"))
+    match member.parse::<FieldName>() {
+        Ok(name) => format!("{parent}/{name}"),
+        Err(_) => parent.to_owned(),
+    }
 }
