@@ -129,7 +129,10 @@ impl<'s> Inspection<'s> {
         let (mut obliging, mut qualifies) = (Obliging::default(), false);
         for (key, value) in policy.annotations().filter(|(key, _)| !matches!(*key, "id" | "why")) {
             let understood = match (key, value) {
-                ("qualifies", "true") => Ok(qualifies = true),
+                ("qualifies", "true") => {
+                    qualifies = true;
+                    Ok(())
+                }
                 ("qualifies", _) => Err("`@qualifies` is `true` or left out".to_owned()),
                 _ => obliging.understand(key, value),
             };
