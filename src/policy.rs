@@ -11,12 +11,17 @@
 //! Promises: denied by default; an evaluation error denies; a refusal names the policies that decided; a field never
 //! becomes less protected than the catalogue declares it.
 
+mod check;
 mod decide;
 mod files;
 mod obligations;
 mod question;
+mod specimen;
 
 pub use decide::Decision;
 pub use files::{PolicyError, PolicySet, Rule};
 pub use obligations::Obligations;
 pub use question::{Operation, Question};
+
+#[cfg(test)]
+mod tests;

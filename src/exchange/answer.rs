@@ -158,7 +158,9 @@ impl Exchange {
             return Err(Problem::new(Code::TokenMissing, "no bearer token was sent")
                 .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
         };
-        self.parts.verifier.verify(bearer, now).await.map_err(|error| Problem::new(error.code(), error.to_string()))
+        self.parts.verifier.verify(bearer, now).await.map_err(|error| {
+            Problem::new(error.code(), error.to_string()).remedy("Get a new token at /oauth/token and send it whole.")
+        })
     }
 
     fn note_call(&self, record: &mut Record, call: &Call) {

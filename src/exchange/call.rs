@@ -14,6 +14,9 @@ use crate::{
 
 /// Most claims of one call, or fields of one disclosure. No register has more fields than that.
 const FIELDS_MAX: usize = 64;
+const CASE_REMEDY: &str = "Send your own number of the case: 1 to 64 visible ASCII characters.";
+/// Where the claim itself knows nothing better.
+const CLAIM_REMEDY: &str = "Send a value that the field can have.";
 
 /// What a door understood of a request: the right shape, nothing checked.
 #[derive(Clone, Debug)]
@@ -68,7 +71,7 @@ impl Call {
     pub(super) fn parse(question: &Question, catalog: &Catalog, today: NaiveDate) -> Result<Self, Problem> {
         let dataset = find_dataset(&question.dataset, catalog)?;
         let item = find_item(&question.item, catalog)?;
-        let case = question.case.as_deref().map(|text| parsed::<CaseNo>(text, "/case")).transpose()?;
+        let case = question.case.as_deref().map(|text| parsed::<CaseNo>(text, "/case", CASE_REMEDY)).transpose()?;
         let (subject_field, subject) = subject(&question.subject, &dataset, today)?;
         let (fields, positions, wanted) = match &question.asked {
             Asked::Claims(claims) => comparisons(claims, &dataset, today)?,
@@ -79,7 +82,7 @@ impl Call {
 }
 
 fn find_dataset(text: &str, catalog: &Catalog) -> Result<Arc<Dataset>, Problem> {
-    let id: DatasetId = parsed(text, "/dataset")?;
+    let id: DatasetId = parsed(text, "/dataset", "Name a dataset by its id, such as `natural-person`.")?;
     catalog.datasets.get(&id).cloned().ok_or_else(|| {
         let known: Vec<_> = catalog.datasets.keys().map(DatasetId::as_str).collect();
         Problem::new(Code::UnknownDataset, format!("dataset `{id}` is not in the catalogue"))
@@ -89,7 +92,7 @@ fn find_dataset(text: &str, catalog: &Catalog) -> Result<Arc<Dataset>, Problem> 
 }
 
 fn find_item(text: &str, catalog: &Catalog) -> Result<Arc<Item>, Problem> {
-    let code: ItemCode = parsed(text, "/item")?;
+    let code: ItemCode = parsed(text, "/item", "Name the item by its 31-character implementation code.")?;
     catalog.items.get(&code).cloned().ok_or_else(|| {
         Problem::new(Code::UnknownItem, format!("service item `{code}` is not in the catalogue"))
             .at("/item")
@@ -111,7 +114,7 @@ fn subject(given: &[(String, String)], dataset: &Dataset, today: NaiveDate) -> R
     let field = match dataset.field(name) {
         Some((_, field)) if dataset.is_key(&field.name) => field,
         _ => {
-            let detail = format!("`{name}` is not a key of `{}`", dataset.id);
+            let detail = format!("`{}` has no key {}", dataset.id, quoted(name));
             return Err(Problem::new(Code::UnknownField, detail).at(pointer).remedy(keys()));
         }
     };
@@ -130,11 +133,8 @@ fn comparisons(given: &[(String, Vec<ClaimInput>)], dataset: &Dataset, today: Na
         let pointer = pointer("/claims", name);
         let (position, field) = find_field(name, dataset, &pointer)?;
         let claim = Claim::parse(field, inputs, today).map_err(|error| {
-            let problem = Problem::new(error.code(), error.to_string()).at(pointer);
-            match error.remedy() {
-                Some(remedy) => problem.remedy(remedy),
-                None => problem,
-            }
+            let remedy = error.remedy().unwrap_or_else(|| CLAIM_REMEDY.to_owned());
+            Problem::new(error.code(), error.to_string()).at(pointer).remedy(remedy)
         })?;
         fields.push(field.name.clone());
         positions.push(position);
@@ -150,7 +150,9 @@ fn values(given: &[String], dataset: &Dataset) -> Result<Fields, Problem> {
         let pointer = format!("/fields/{number}");
         let (position, field) = find_field(name, dataset, &pointer)?;
         if fields.contains(&field.name) {
-            return Err(Problem::new(Code::InvalidValue, format!("field `{name}` is asked twice")).at(pointer));
+            return Err(Problem::new(Code::InvalidValue, format!("field `{name}` is asked twice"))
+                .at(pointer)
+                .remedy("Name each field once."));
         }
         fields.push(field.name.clone());
         positions.push(position);
@@ -162,7 +164,9 @@ fn check_count(count: usize, pointer: &str) -> Result<(), Problem> {
     match count {
         1..=FIELDS_MAX => Ok(()),
         0 => Err(Problem::new(Code::InvalidValue, "nothing is asked").at(pointer).remedy("Name at least one field.")),
-        _ => Err(Problem::new(Code::InvalidValue, format!("more than {FIELDS_MAX} fields are asked")).at(pointer)),
+        _ => Err(Problem::new(Code::InvalidValue, format!("more than {FIELDS_MAX} fields are asked"))
+            .at(pointer)
+            .remedy("Ask for the others in a second call.")),
     }
 }
 
@@ -173,17 +177,31 @@ fn find_field<'a>(
 ) -> Result<(usize, &'a crate::catalog::Field), Problem> {
     dataset.field(name).ok_or_else(|| {
         let known: Vec<_> = dataset.fields.iter().map(|field| field.name.as_str()).collect();
-        Problem::new(Code::UnknownField, format!("`{}` has no field `{name}`", dataset.id))
+        Problem::new(Code::UnknownField, format!("`{}` has no field {}", dataset.id, quoted(name)))
             .at(pointer)
             .remedy(format!("Its fields are: {}.", known.join(", ")))
     })
 }
 
-fn parsed<T: FromStr<Err = IdentifierError>>(text: &str, pointer: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error: IdentifierError| Problem::new(Code::InvalidValue, error.reason).at(pointer))
+fn parsed<T: FromStr<Err = IdentifierError>>(text: &str, pointer: &str, remedy: &str) -> Result<T, Problem> {
+    text.parse()
+        .map_err(|error: IdentifierError| Problem::new(Code::InvalidValue, error.reason).at(pointer).remedy(remedy))
 }
 
-/// A JSON pointer (RFC 6901) to a member named by the caller.
+/// A name of the caller's own, where it could be a field's. What could not be one is not repeated: it may be somebody's
+/// number, a line break or a book.
+fn quoted(name: &str) -> String {
+    match name.parse::<FieldName>() {
+        Ok(name) => format!("`{name}`"),
+        Err(_) => "of that name".to_owned(),
+    }
+}
+
+/// A JSON pointer (RFC 6901) to a member named by the caller; to its parent, where the name is not to be repeated. The
+/// name of a field has nothing in it that a pointer would have to escape.
 fn pointer(parent: &str, member: &str) -> String {
-    format!("{parent}/{}", member.replace('~', "~0").replace('/', "~1"))
+    match member.parse::<FieldName>() {
+        Ok(name) => format!("{parent}/{name}"),
+        Err(_) => parent.to_owned(),
+    }
 }

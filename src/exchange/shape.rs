@@ -107,7 +107,7 @@ fn disclosed(call: &Call, found: &Found, status_column: Option<usize>, obligatio
         [row] => row,
         _ => return without_values(OutcomeWord::Indeterminate, Some(Reason::Ambiguous)),
     };
-    if !is_ordinary(&call.dataset, row, status_column) && !asks_status(call) {
+    if !is_ordinary(&call.dataset, row, status_column) && !tells_status(call, obligations) {
         return without_values(OutcomeWord::Indeterminate, Some(Reason::RecordNotOrdinary));
     }
     let mut shaped = without_values(OutcomeWord::Found, None);
@@ -153,6 +153,9 @@ fn is_ordinary(dataset: &Dataset, row: &[Option<Value>], status_column: Option<u
     value.is_some_and(|value| status.ordinary.iter().any(|code| *code == value.as_text()))
 }
 
-fn asks_status(call: &Call) -> bool {
-    call.dataset.status.as_ref().is_some_and(|status| call.fields.contains(&status.field))
+/// Will the caller see the record's state? One that is masked or withheld tells nobody that the person is dead.
+fn tells_status(call: &Call, obligations: &Obligations) -> bool {
+    let hidden = |field: &FieldName| obligations.masked.contains(field) || obligations.dropped.contains(field);
+    let status = call.dataset.status.as_ref().map(|status| &status.field);
+    status.is_some_and(|field| call.fields.contains(field) && !hidden(field))
 }

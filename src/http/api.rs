@@ -66,10 +66,11 @@ pub(super) fn router(node: Arc<Node>) -> Router {
             "/",
             get(|| async { ([(header::LOCATION, "/docs/")], axum::http::StatusCode::SEE_OTHER).into_response() }),
         )
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(method_not_allowed)
         .with_state(node)
         .merge(SwaggerUi::new("/docs").url("/docs/openapi.json", document))
+        // Last, so that they hold for everything above.
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(method_not_allowed)
 }
 
 async fn no_such_path() -> ProblemResponse {

@@ -1,11 +1,16 @@
 //! What handlers take from a request: the caller's token and the body as it was sent.
 
+use std::{fmt, marker::PhantomData};
+
 use axum::{
-    body::{Body, Bytes},
-    extract::{FromRequest, Request},
+    body::Body,
     http::{HeaderMap, header},
 };
-use serde::de::DeserializeOwned;
+use futures::StreamExt;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::problem::{Code, Problem};
 
@@ -16,14 +21,35 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_start())
 }
 
+/// A body that is too long is read on, and thrown away, up to this many times the limit: a sender that is still sending
+/// when the connection closes never sees why.
+const READ_ON_TIMES: usize = 16;
+
 /// Read a body whole, within the node's limit, before the slow-sender deadline.
-pub(super) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    // The limit layer cuts longer bodies off; what arrives here as an error is such a cut, or a sender that went away.
-    let request = Request::new(body);
-    Bytes::from_request(request, &()).await.map_err(|_| {
-        Problem::new(Code::BodyTooLarge, format!("the body is longer than {bytes_max} bytes, or broke off"))
-            .remedy("A question is a few hundred bytes; ask about one subject at a time.")
-    })
+pub(super) async fn read(body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    let mut arriving = body.into_data_stream();
+    let (mut bytes, mut length) = (Vec::new(), 0_usize);
+    while let Some(chunk) = arriving.next().await {
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(_) if length > bytes_max => break,
+            Err(_) => {
+                let problem = Problem::new(Code::MalformedBody, "the body broke off before its end");
+                return Err(problem.remedy("Send it again, whole."));
+            }
+        };
+        length = length.saturating_add(chunk.len());
+        if length <= bytes_max {
+            bytes.extend_from_slice(&chunk);
+        } else if length > bytes_max.saturating_mul(READ_ON_TIMES) {
+            break;
+        }
+    }
+    if length > bytes_max {
+        return Err(Problem::new(Code::BodyTooLarge, format!("the body is longer than {bytes_max} bytes"))
+            .remedy("A question is a few hundred bytes; ask about one subject at a time."));
+    }
+    Ok(bytes)
 }
 
 /// A JSON body of the documented shape.
@@ -34,13 +60,44 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Re
         return Err(Problem::new(Code::UnsupportedMediaType, format!("the content type is `{}`", printable(kind)))
             .remedy("Send `content-type: application/json`."));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
-        Problem::new(
-            Code::MalformedBody,
-            format!("the body is not of the documented shape: {}", printable(&error.to_string())),
-        )
-        .remedy("See /openapi.json for the shape.")
-    })
+    let Object(body) = serde_json::from_slice(bytes).map_err(|error| {
+        Problem::new(Code::MalformedBody, format!("the body is not of the documented shape: {}", without_value(&error)))
+            .remedy("See /openapi.json for the shape.")
+    })?;
+    Ok(body)
+}
+
+/// What serde complains of, without the value that it found: that may be somebody's number or name.
+fn without_value(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    match said.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("expected {}", printable(expected)),
+        None => printable(&said),
+    }
+}
+
+/// A JSON object. A derived reader also takes an array with the members in their order, which no document says.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer).map(Self)
+    }
+}
+
+/// Read an object, and nothing else, as a `T`.
+pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct OfMembers<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for OfMembers<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(OfMembers(PhantomData))
 }
 
 /// Outside text fit for one line of an error: no control characters, not too long.

@@ -1,8 +1,9 @@
 //! What every request passes, outermost first.
 //!
 //! 1. request id: so that even a panic has a name in the log; 2. trace; 3. catch-panic: a fault of one request is not the
-//!    node's; 4. load: past capacity, 503 at once rather than late; 5. timeout: a slow sender gives its place up; 6. body
-//!    limit.
+//!    node's; 4. load: past capacity, 503 at once rather than late; 5. timeout: a slow sender gives its place up.
+//!
+//! How long a body may be is looked at where it is read (`body::read`).
 
 use std::{any::Any, sync::Arc};
 
@@ -14,7 +15,6 @@ use axum::{
 };
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    limit::RequestBodyLimitLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
     trace::TraceLayer,
 };
@@ -28,7 +28,6 @@ pub(super) fn stack(router: Router, node: &Arc<Node>) -> Router {
         tracing::debug_span!("request", method = %request.method(), path = request.uri().path(), id)
     };
     router
-        .layer(RequestBodyLimitLayer::new(node.settings.http.body_bytes_max))
         .layer(middleware::from_fn_with_state(Arc::clone(node), time_out))
         .layer(middleware::from_fn_with_state(Arc::clone(node), shed_load))
         .layer(CatchPanicLayer::custom(panicked))
@@ -47,7 +46,13 @@ async fn time_out(State(node): State<Arc<Node>>, request: Request, next: Next) -
     }
 }
 
+/// Paths of those who watch the node, who must not take a busy one for a dead one.
+const WATCHED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 async fn shed_load(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    if WATCHED.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
     match node.in_flight.try_acquire() {
         Ok(_place) => next.run(request).await,
         Err(_) => {

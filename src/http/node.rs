@@ -205,10 +205,14 @@ impl Node {
     /// May calls be sent here?
     pub(super) fn readiness(&self) -> Result<(), Problem> {
         if self.leaving.load(Ordering::Relaxed) {
-            return Err(Problem::new(Code::NotReady, "the node is shutting down").retry_after(5));
+            return Err(Problem::new(Code::NotReady, "the node is shutting down")
+                .remedy("Send calls to another node, or try again.")
+                .retry_after(5));
         }
         if !self.log.is_healthy() {
-            return Err(Problem::new(Code::AuditUnavailable, "the audit log takes no records").retry_after(30));
+            return Err(Problem::new(Code::AuditUnavailable, "the audit log takes no records")
+                .remedy("The node's operator has to look at the disk under the log, then restart the node.")
+                .retry_after(30));
         }
         match self.unready.load().as_deref() {
             Some(problem) => Err(problem.clone()),

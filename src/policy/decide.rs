@@ -1,6 +1,6 @@
 //! One decision.
 
-use cedar_policy::Authorizer;
+use cedar_policy::AuthorizationError;
 
 use super::{Obligations, PolicySet, Question, obligations::unite};
 
@@ -26,27 +26,26 @@ pub enum Decision {
 impl PolicySet {
     /// Decide a question. Pure: the same question has the same decision, now and in a replay.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
-        let asked = match question.in_cedar(&self.names) {
+        let asked = match question.in_cedar(&self.names, None) {
             Ok(asked) => asked,
-            Err(reason) => return deny(DEFAULT_DENY, format!("the question could not be put: {reason}")),
+            Err(reason) => return deny(format!("the question could not be put: {reason}")),
         };
-        let response = Authorizer::new().is_authorized(&asked.request, &self.cedar, &asked.entities);
-        // A policy that cannot be evaluated might have forbidden the call: deny, whatever the others say.
-        if let Some(error) = response.diagnostics().errors().next() {
-            let cedar_policy::AuthorizationError::PolicyEvaluationError(failed) = error;
-            return deny(failed.policy_id().as_ref(), "the policy could not be evaluated".to_owned());
+        let response = self.authorizer.is_authorized(&asked.request, &self.cedar, &asked.entities);
+        let failed: Vec<_> = response.diagnostics().errors().map(failed_policy).collect();
+        if !failed.is_empty() {
+            return not_evaluated(failed);
         }
         let mut decided: Vec<_> = response.diagnostics().reason().map(ToString::to_string).collect();
         decided.sort();
         let rules = || decided.iter().filter_map(|id| self.rules.get(id));
         match response.decision() {
+            // A permit that only qualifies others opens nothing where there are none.
+            cedar_policy::Decision::Allow if rules().all(|rule| rule.qualifies) => deny_by_default(),
             cedar_policy::Decision::Allow => {
                 let obligations = unite(rules().map(|rule| &rule.obliging), question);
                 Decision::Allow { obligations, policies: decided }
             }
-            cedar_policy::Decision::Deny if decided.is_empty() => {
-                deny(DEFAULT_DENY, "nothing permits the call".to_owned())
-            }
+            cedar_policy::Decision::Deny if decided.is_empty() => deny_by_default(),
             cedar_policy::Decision::Deny => {
                 let reasons = rules().map(|rule| rule.why.clone()).collect();
                 Decision::Deny { reasons, policies: decided }
@@ -55,6 +54,22 @@ impl PolicySet {
     }
 }
 
-fn deny(policy: &str, reason: String) -> Decision {
-    Decision::Deny { policies: vec![policy.to_owned()], reasons: vec![reason] }
+fn failed_policy(error: &AuthorizationError) -> String {
+    let AuthorizationError::PolicyEvaluationError(failed) = error;
+    failed.policy_id().to_string()
+}
+
+/// A policy that cannot be evaluated might have forbidden the call: deny, whatever the others say.
+fn not_evaluated(mut policies: Vec<String>) -> Decision {
+    policies.sort();
+    let reasons = policies.iter().map(|_| "the policy could not be evaluated".to_owned()).collect();
+    Decision::Deny { policies, reasons }
+}
+
+fn deny_by_default() -> Decision {
+    deny("nothing permits the call".to_owned())
+}
+
+fn deny(reason: String) -> Decision {
+    Decision::Deny { policies: vec![DEFAULT_DENY.to_owned()], reasons: vec![reason] }
 }

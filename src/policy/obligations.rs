@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Question;
+use super::{Operation, Question};
 use crate::{catalog::Disclosure, identifiers::FieldName};
 
 /// What the node must do to the answer of an allowed call.
@@ -65,7 +65,12 @@ pub(super) fn unite<'a>(permits: impl Iterator<Item = &'a Obliging>, question: &
         drop_from = drop_from.min(permit.drop_from.unwrap_or(u8::MAX));
     }
     let mut united = Obligations { fold_not_found: fold, ..Obligations::default() };
-    for name in question.fields {
+    // A verification shows no value that could be masked or withheld.
+    let shown = match question.operation {
+        Operation::Verify => &[],
+        Operation::Disclose => question.fields,
+    };
+    for name in shown {
         // A field that the catalogue does not know is withheld: nothing says that it may be shown.
         let Some((_, field)) = question.dataset.field(name.as_str()) else {
             united.dropped.insert(name.clone());

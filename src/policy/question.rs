@@ -1,9 +1,12 @@
 //! What is put to the policies.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    fmt::Display,
+};
 
 use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Term,
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Term, Schema,
 };
 use chrono::NaiveDate;
 
@@ -61,9 +64,9 @@ pub(super) struct Asked {
 impl Question<'_> {
     /// Put the question in Cedar's terms. The reason, where Cedar does not take it.
     ///
-    /// No schema is handed to Cedar here: policies are checked against it when they are loaded, and the values below have
-    /// its types by construction (a test holds both against each other).
-    pub(super) fn in_cedar(&self, names: &Names) -> Result<Asked, String> {
+    /// With a schema Cedar checks every value against it, which costs half of a decision again. So a set is held against
+    /// it once, when it is loaded (`specimen`); after that the values below have its types by construction.
+    pub(super) fn in_cedar(&self, names: &Names, schema: Option<&Schema>) -> Result<Asked, String> {
         let uid = |kind: &EntityTypeName, id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
         let client = uid(&names.client, self.client.as_str());
         let department = uid(&names.department, self.department.id.as_str());
@@ -73,23 +76,21 @@ impl Question<'_> {
             Operation::Disclose => names.disclose.clone(),
         };
         let carrier = uid(&names.department, self.item.department.as_str());
-        let context = Context::from_pairs(self.context(carrier)?).map_err(|error| error.to_string())?;
-        let request =
-            Request::new(client.clone(), action, dataset.clone(), context, None).map_err(|error| error.to_string())?;
-        let caller = Entity::new_no_attrs(client, HashSet::from([department.clone()]));
+        let context = Context::from_pairs(self.context(carrier)?).map_err(in_words)?;
+        let request = Request::new(client.clone(), action, dataset.clone(), context, schema).map_err(in_words)?;
+        // The department itself needs no entity: it is known by its id, and what is said of it is said of its client.
         let place = HashMap::from([
             ("division".to_owned(), text(self.department.division.as_str())),
             ("node".to_owned(), text(self.department.node.as_str())),
         ]);
-        let department = Entity::new(department, place, HashSet::new()).map_err(|error| error.to_string())?;
+        let caller = Entity::new(client, place, HashSet::from([department])).map_err(in_words)?;
         let resource = HashMap::from([
             ("provider".to_owned(), Term::new_entity_uid(uid(&names.department, self.dataset.provider.as_str()))),
             ("sharing".to_owned(), text(sharing(self.dataset.sharing.attribute))),
             ("sensitivity".to_owned(), Term::new_long(self.dataset.sensitivity.level().into())),
         ]);
-        let resource = Entity::new(dataset, resource, HashSet::new()).map_err(|error| error.to_string())?;
-        let entities =
-            Entities::from_entities([caller, department, resource], None).map_err(|error| error.to_string())?;
+        let resource = Entity::new(dataset, resource, HashSet::new()).map_err(in_words)?;
+        let entities = Entities::from_entities([caller, resource], schema).map_err(in_words)?;
         Ok(Asked { request, entities })
     }
 
@@ -161,5 +162,9 @@ fn set<'a>(values: impl Iterator<Item = &'a str>) -> Term {
 }
 
 fn record<const N: usize>(members: [(&str, Term); N]) -> Result<Term, String> {
-    Term::new_record(members.map(|(name, term)| (name.to_owned(), term))).map_err(|error| error.to_string())
+    Term::new_record(members.map(|(name, term)| (name.to_owned(), term))).map_err(in_words)
+}
+
+fn in_words(error: impl Display) -> String {
+    error.to_string()
 }

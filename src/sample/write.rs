@@ -1,8 +1,9 @@
 //! Rows into a CSV or Parquet file: made on all cores, written in order, there only when whole.
 
 use std::{
-    fs::File,
+    fs::{File, Permissions},
     io::{self, BufWriter, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread,
@@ -68,7 +69,9 @@ pub fn write(request: &SampleRequest, out: &Path, progress: &dyn Fn(u64)) -> Res
     };
     let failed = |source| SampleError::File { path: out.to_owned(), source };
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    // Readable as any file that the user makes; a temporary file by itself would be the owner's only.
+    let permissions = Permissions::from_mode(0o666);
+    let temporary = tempfile::Builder::new().permissions(permissions).tempfile_in(folder).map_err(failed)?;
     let file = temporary.reopen().map_err(failed)?;
     if as_parquet {
         write_parquet(request, file, progress).map_err(failed)?;

@@ -1,3 +1,10 @@
 //! The JSON API through a real socket; one file per path.
 
+mod disclosures;
+mod health;
+mod keys;
+mod limits;
+mod openapi;
+mod snapshots;
+mod token;
 mod verifications;

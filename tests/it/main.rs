@@ -5,6 +5,7 @@
 mod api;
 mod cli;
 mod faults;
+mod fuzz;
 mod publishing;
 mod support;
 mod tidy;

@@ -3,7 +3,9 @@
 pub(crate) mod dice;
 pub(crate) mod node;
 pub(crate) mod process;
+pub(crate) mod refusal;
 pub(crate) mod registers;
+pub(crate) mod snapshots;
 
 use std::path::PathBuf;
 

@@ -72,7 +72,8 @@ fn a_missing_or_foreign_or_shortened_segment_is_damage() {
     let rewritten = tempfile::tempdir().unwrap();
     append_all(&open(rewritten.path()).unwrap().0, &vec![vec![2; 20_000]; 30]);
     let segments = segment_files(dir.path()).len();
-    let harms: [(&str, &dyn Fn(&[PathBuf])); 6] = [
+    type Harm<'a> = (&'a str, &'a dyn Fn(&[PathBuf]));
+    let harms: [Harm<'_>; 6] = [
         ("first gone", &|files| fs::remove_file(&files[0]).unwrap()),
         ("middle gone", &|files| fs::remove_file(&files[2]).unwrap()),
         ("foreign", &|files| copy(&segment_files(other.path())[1], &files[1])),

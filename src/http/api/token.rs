@@ -134,7 +134,8 @@ fn doubled(name: &str) -> Response {
         error_description: format!("parameter `{name}` stands twice"),
         code: Code::TokenRequestInvalid.as_str(),
     };
-    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+    let unkept = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (StatusCode::BAD_REQUEST, unkept, Json(body)).into_response()
 }
 
 fn refused(error: &IdentityError) -> Result<Response, Problem> {

@@ -45,9 +45,10 @@ pub(crate) struct VerificationBody {
 
 /// A claim: a value (equality) or a predicate.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "not a claim: expected a text, a whole number, true, false or an object of operators")]
 pub(crate) enum ClaimSide {
     Value(ScalarSide),
+    #[serde(deserialize_with = "body::object")]
     Predicate(Predicate),
 }
 

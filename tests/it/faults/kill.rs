@@ -36,7 +36,7 @@ async fn call_until_gone(url: String, token: String, caller: u64, heard: Arc<Mut
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_that_left_a_killed_node_is_in_its_log() {
     let home = Home::with_persons(PERSONS, "[audit]\nsegment_bytes = '128 KiB'\ncheckpoint_s = 1").await;
-    let mut dice = Dice::new(20_261_124);
+    let mut dice = Dice(20_261_124);
     let heard = Arc::new(Mutex::new(Vec::new()));
     let token = home.token().await;
     for _ in 0..KILLS {
@@ -46,7 +46,7 @@ async fn every_answer_that_left_a_killed_node_is_in_its_log() {
                 tokio::spawn(call_until_gone(home.url("/v1/verifications"), token.clone(), caller, Arc::clone(&heard)))
             })
             .collect();
-        tokio::time::sleep(Duration::from_millis(20) + Duration::from_millis(280).mul_f64(dice.share())).await;
+        tokio::time::sleep(Duration::from_millis(dice.within(20..300))).await;
         node.kill();
         for caller in callers {
             caller.await.unwrap();

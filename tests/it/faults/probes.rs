@@ -40,9 +40,9 @@ const CAUGHT: [(&str, &str); 11] = [
     ("fields-agreed-for-comparison", "field-not-agreed"),
     ("fields-agreed-for-disclosure", "field-not-agreed"),
     ("never-fields", "never-field"),
-    ("compare-only-fields", "compare-only-field"),
-    ("shared-datasets-only", "dataset-not-shared"),
-    ("case-for-most-sensitive-fields", "sensitive-without-case"),
+    ("compare-only-not-disclosed", "compare-only-field"),
+    ("not-shared-datasets", "dataset-not-shared"),
+    ("case-required-for-sensitive", "sensitive-without-case"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

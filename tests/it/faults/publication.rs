@@ -54,7 +54,7 @@ async fn a_publication_that_is_killed_leaves_the_version_before_it_serving() {
     let takes = began.elapsed();
     let mut before = home.publish(&csv((0..100).map(person))).await;
 
-    let mut dice = Dice::new(7);
+    let mut dice = Dice(7);
     let mut node = home.serve().await;
     let mut cut = 0;
     for turn in 0..KILLS {
@@ -112,18 +112,19 @@ async fn a_second_publication_at_once_is_refused_and_a_killed_one_holds_nobody_u
     let home = Home::with_persons(100, "").await;
     let file = home.path("next.csv");
     fs::write(&file, csv((0..ROWS).map(person))).unwrap();
-    let publication = home.spawn(&["publish", "natural-person", file.to_str().unwrap()]);
     let small = home.path("small.csv");
     fs::write(&small, csv((0..100).map(person))).unwrap();
     let tables = home.path("data/tables");
-    // Until the first one has the lock, the second goes through.
+    let files = || fs::read_dir(tables.join("natural-person")).unwrap().count();
+    let before = files();
+    let publication = home.spawn(&["publish", "natural-person", file.to_str().unwrap()]);
+    // Once it has begun a data file, it has the lock.
     let until = Instant::now() + PATIENCE;
-    let refused = loop {
-        match publish_persons(&guangdong(), &tables, &small).await {
-            Err(error) => break error,
-            Ok(_) => assert!(Instant::now() < until, "both may publish at once"),
-        }
-    };
+    while files() == before {
+        assert!(Instant::now() < until, "no data file is begun");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let refused = publish_persons(&guangdong(), &tables, &small).await.expect_err("both may publish at once");
     assert_eq!(refused.code().as_str(), "publication_refused");
     assert!(refused.to_string().contains("another publication of `natural-person` is under way"), "{refused}");
     publication.kill();

@@ -1,19 +1,23 @@
-//! Random moments that are the same in every run.
+//! Random moments that a seed brings back.
 
-/// A SplitMix64 stream (Steele, Lea and Flood, 2014).
-pub(crate) struct Dice(u64);
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to below 1.
+    /// A number in the range.
+    pub(crate) fn within(&mut self, range: std::ops::Range<u64>) -> u64 {
+        range.start + self.next() % (range.end - range.start)
+    }
+
+    /// From 0 to 1.
     pub(crate) fn share(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        f64::from((mixed >> 40) as u32) / f64::from(1_u32 << 24)
+        self.within(0..1_000_000) as f64 / 1e6
     }
 }

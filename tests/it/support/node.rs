@@ -1,11 +1,13 @@
 //! A node under test: real settings, real keys, a real socket, in a folder of its own.
 
-use std::{fmt::Write as _, fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shuqiao::{
+    audit::{self, Record},
+    catalog,
     config::Settings,
     http::{Node, operator_token, serve},
     identifiers::ClientId,
@@ -14,22 +16,45 @@ use shuqiao::{
     telemetry,
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    sync::{OnceCell, oneshot},
+    task::JoinHandle,
+};
 
-use super::{guangdong, registers, root};
+use super::{registers, root};
 
 /// Household registration, carried out by gz-administrative-approval, the department of [`WINDOW`].
 pub(crate) const ITEM: &str = "11440100MB9YYY997R3440101001000";
 /// A client that is registered in every node under test.
 pub(crate) const WINDOW: &str = "gz-hukou-window";
 const DEPARTMENT: &str = "gz-administrative-approval";
+/// In the node's folder, where a test brings its own.
+const AGREEMENTS: &str = "agreements.yaml";
+const CATALOG: &str = "catalog";
+
+/// What a node under test is made of.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Setup<'a> {
+    /// It serves persons 0 to this of `support::registers`. None: nothing is published.
+    pub(crate) persons: u64,
+    /// More settings (TOML), appended to those that every node needs.
+    pub(crate) settings: &'a str,
+    /// Agreements (YAML) in place of those of the repository.
+    pub(crate) agreements: Option<&'a str>,
+    /// Changes to the catalogue: the file, what stands in it, what shall stand there.
+    pub(crate) catalog: &'a [(&'a str, &'a str, &'a str)],
+}
 
 /// A node that answers on a free port of this machine until it is dropped or stopped.
 pub(crate) struct TestNode {
     pub(crate) dir: TempDir,
     pub(crate) settings: Settings,
     pub(crate) node: Arc<Node>,
+    more: String,
     http: reqwest::Client,
+    token: OnceCell<String>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
 }
@@ -59,16 +84,36 @@ impl TestNode {
 
     /// The same with more settings (TOML) appended to those that it needs. No persons: nothing is published.
     pub(crate) async fn start(persons: u64, settings: &str) -> Self {
+        Self::of(Setup { persons, settings, ..Setup::default() }).await
+    }
+
+    pub(crate) async fn of(setup: Setup<'_>) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        if let Some(agreements) = setup.agreements {
+            fs::write(dir.path().join(AGREEMENTS), agreements).unwrap();
+        }
+        if !setup.catalog.is_empty() {
+            write_catalog(&dir.path().join(CATALOG), setup.catalog);
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = write_settings(&dir, listener.local_addr().unwrap(), settings);
-        if persons > 0 {
-            let file = dir.path().join("persons.csv");
-            fs::write(&file, registers::csv((0..persons).map(registers::person))).unwrap();
-            fs::create_dir_all(settings.paths.tables().join("spill")).unwrap();
-            registers::publish_persons(&guangdong(), &settings.paths.tables(), &file).await.unwrap();
+        let settings = write_settings(&dir, listener.local_addr().unwrap(), setup.settings);
+        if setup.persons > 0 {
+            publish(&settings, "natural-person", &registers::csv((0..setup.persons).map(registers::person))).await;
         }
         register(&settings, WINDOW, DEPARTMENT).await;
+        Self::serve(dir, settings, listener, setup.settings.to_owned()).await
+    }
+
+    /// Stop, and start again on the same files, at another port.
+    pub(crate) async fn restart(self) -> Self {
+        let more = self.more.clone();
+        let dir = self.stop().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = write_settings(&dir, listener.local_addr().unwrap(), &more);
+        Self::serve(dir, settings, listener, more).await
+    }
+
+    async fn serve(dir: TempDir, settings: Settings, listener: TcpListener, more: String) -> Self {
         let metrics = telemetry::install_metrics().unwrap();
         let node = Node::open(settings.clone(), metrics, Utc::now).await.unwrap_or_else(|error| panic!("{error}"));
         let (stop, stopped) = oneshot::channel::<()>();
@@ -76,7 +121,14 @@ impl TestNode {
             let _ = stopped.await;
         }));
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().unwrap();
-        Self { dir, settings, node, http, stop: Some(stop), serving: Some(serving) }
+        Self { dir, settings, node, more, http, token: OnceCell::new(), stop: Some(stop), serving: Some(serving) }
+    }
+
+    /// Publish a register (CSV) and serve it.
+    pub(crate) async fn publish(&self, dataset: &str, csv: &str) {
+        publish(&self.settings, dataset, csv).await;
+        let (_, errors) = self.node.engine.refresh().await;
+        assert!(errors.is_empty(), "{errors:?}");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -87,9 +139,9 @@ impl TestNode {
         self.http.request(method, self.url(path))
     }
 
-    /// A token of [`WINDOW`].
-    pub(crate) async fn token(&self) -> String {
-        self.token_of(WINDOW).await
+    /// A token of [`WINDOW`], one for all its calls.
+    pub(crate) async fn token(&self) -> &str {
+        self.token.get_or_init(|| self.token_of(WINDOW)).await
     }
 
     pub(crate) async fn token_of(&self, client: &str) -> String {
@@ -136,6 +188,30 @@ impl TestNode {
         self.post("/v1/verifications", &verification(resident_id, claims)).await
     }
 
+    /// A connection on which some bytes have been sent.
+    pub(crate) async fn connect(&self, bytes: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.settings.http.listen).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Every record of the audit log, in its order.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let records = audit::read(&self.settings.paths.audit(), 0).unwrap();
+        records.map(|entry| Record::from_bytes(&entry.unwrap().1).unwrap()).collect()
+    }
+
+    /// The files of the audit log, as they lie on the disk.
+    pub(crate) fn log_bytes(&self) -> Vec<u8> {
+        let files = fs::read_dir(self.settings.paths.audit()).unwrap();
+        files.flat_map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
+    /// Begin to stop, without waiting for the end.
+    pub(crate) fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
     /// Stop, and wait until every call is finished.
     pub(crate) async fn stop(mut self) -> TempDir {
         drop(self.stop.take());
@@ -157,10 +233,16 @@ pub(crate) fn verification(resident_id: &str, claims: Value) -> Value {
 }
 
 fn write_settings(dir: &TempDir, address: SocketAddr, more: &str) -> Settings {
+    let own = |name: &str, usual: &str| {
+        let own = dir.path().join(name);
+        if own.exists() { own } else { root().join(usual) }
+    };
     let mut text = format!(
-        "[node]\nid = 'guangdong'\nurl = 'http://{address}'\n\n[paths]\ndata = 'data'\ncatalog = '{root}/catalogs/guangdong'\n\
-         agreements = '{root}/catalogs/guangdong-agreements.yaml'\npolicies = '{root}/policies'\n",
-        root = root().display()
+        "[node]\nid = 'guangdong'\nurl = 'http://{address}'\n\n[paths]\ndata = 'data'\ncatalog = '{}'\n\
+         agreements = '{}'\npolicies = '{}'\n",
+        own(CATALOG, "catalogs/guangdong").display(),
+        own(AGREEMENTS, "catalogs/guangdong-agreements.yaml").display(),
+        root().join("policies").display(),
     );
     if !more.contains("[http]") {
         write!(text, "\n[http]\nlisten = '{address}'\n").unwrap();
@@ -169,6 +251,29 @@ fn write_settings(dir: &TempDir, address: SocketAddr, more: &str) -> Settings {
     let file: PathBuf = dir.path().join("shuqiao.toml");
     fs::write(&file, text).unwrap();
     Settings::load(Some(&file), &[]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The repository's catalogue with some changes.
+fn write_catalog(folder: &Path, changes: &[(&str, &str, &str)]) {
+    fs::create_dir(folder).unwrap();
+    for file in fs::read_dir(root().join("catalogs/guangdong")).unwrap() {
+        let file = file.unwrap();
+        let mut text = fs::read_to_string(file.path()).unwrap();
+        for (_, old, new) in changes.iter().filter(|(name, ..)| file.file_name() == *name) {
+            assert!(text.contains(old), "`{old}` does not stand in the catalogue");
+            text = text.replacen(old, new, 1);
+        }
+        fs::write(folder.join(file.file_name()), text).unwrap();
+    }
+}
+
+async fn publish(settings: &Settings, dataset: &str, csv: &str) {
+    let tables = settings.paths.tables();
+    fs::create_dir_all(tables.join("spill")).unwrap();
+    let file = tables.join(format!("{dataset}.csv"));
+    fs::write(&file, csv).unwrap();
+    let catalog = catalog::load(&settings.paths.catalog).unwrap_or_else(|error| panic!("{error}"));
+    registers::publish_file(&catalog, dataset, &tables, &file).await.unwrap_or_else(|error| panic!("{error}"));
 }
 
 async fn register(settings: &Settings, client: &str, department: &str) {

@@ -52,10 +52,20 @@ pub(crate) fn csv(people: impl IntoIterator<Item = Person>) -> String {
 
 /// Publish a file as the next version of natural-person below `tables`.
 pub(crate) async fn publish_persons(catalog: &Catalog, tables: &Path, file: &Path) -> Result<Published, PublishError> {
+    publish_file(catalog, "natural-person", tables, file).await
+}
+
+/// Publish a file as the next version of a dataset below `tables`.
+pub(crate) async fn publish_file(
+    catalog: &Catalog,
+    dataset: &str,
+    tables: &Path,
+    file: &Path,
+) -> Result<Published, PublishError> {
     let publication = Publication {
-        dataset: &catalog.datasets["natural-person"],
+        dataset: &catalog.datasets[dataset],
         file,
-        table: &tables.join("natural-person"),
+        table: &tables.join(dataset),
         rejects: &file.with_extension("rejects.csv"),
         sort: SortPlace { memory_bytes: 64 << 20, spill: tables.join("spill") },
         as_of: now(),

@@ -1,0 +1,62 @@
+//! The parts of a call that are computation: one decision, one signature.
+
+use std::{hint::black_box, time::Instant};
+
+use shuqiao::{
+    identifiers::{ClientId, FieldName},
+    keys::{PublicKeys, SigningKey, jws},
+    policy::{Operation, Question},
+};
+
+use crate::{
+    Scale,
+    pairs::{Report, median},
+    world::{CLIENT, ITEM, World},
+};
+
+pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
+    let client: ClientId = CLIENT.parse().unwrap();
+    let item = &world.catalog.items[&ITEM.parse().unwrap()];
+    let dataset = &world.catalog.datasets["natural-person"];
+    let department = &world.catalog.departments[&item.department];
+    let agreement = world.agreements.find(&department.id, &dataset.id, &item.code, world.today);
+    let fields: Vec<FieldName> = vec!["name".parse().unwrap()];
+    let question = Question {
+        operation: Operation::Verify,
+        client: &client,
+        department,
+        dataset,
+        item,
+        agreement: agreement.map(AsRef::as_ref),
+        subject_field: &dataset.key,
+        fields: &fields,
+        case_present: true,
+        today: world.today,
+        hour: 10,
+    };
+    report.note("one policy decision", micros(scale, || drop(black_box(world.policies.decide(&question)))), "us");
+
+    let key = SigningKey::generate().unwrap();
+    let payload = vec![b'x'; 900];
+    let keys = PublicKeys::new([key.public()]);
+    report.note(
+        "one receipt signed (Ed25519, 900 bytes)",
+        micros(scale, || drop(black_box(jws::sign(&key, "t", &payload)))),
+        "us",
+    );
+    let signed = jws::sign(&key, "t", &payload);
+    report.note("one receipt verified", micros(scale, || drop(black_box(jws::verify(&signed, "t", &keys)))), "us");
+}
+
+/// Median over the rounds of the mean time of one act.
+fn micros(scale: Scale, mut act: impl FnMut()) -> f64 {
+    const ACTS: u32 = 2_000;
+    let round = |_| {
+        let started = Instant::now();
+        for _ in 0..ACTS {
+            act();
+        }
+        started.elapsed().as_secs_f64() * 1e6 / f64::from(ACTS)
+    };
+    median((0..scale.rounds).map(round))
+}
