@@ -9,9 +9,10 @@
 //!
 //! Promises: bounded memory at any size; a bad row never stops the others, and is written to the rejects file with its
 //! line, field and reason, never with its value; above the catalogue's tolerance nothing is published; whatever stops the
-//! process before the commit leaves the version before it serving.
+//! process before the commit leaves the version before it serving; what it leaves on the disk, the next one removes.
 
 mod check;
+mod leftovers;
 mod read;
 mod rejects;
 mod write;
@@ -132,6 +133,9 @@ pub async fn publish(
     let Publication { dataset, file, table, .. } = publication;
     fs::create_dir_all(table).map_err(StorageError::file(table, "made"))?;
     let _lock = lock(dataset, table)?;
+    leftovers::remove_orphans(table).await?;
+    let spill = leftovers::empty_spill(&publication.sort.spill, dataset.id.as_str())?;
+    let sort = SortPlace { spill, ..publication.sort.clone() };
     let source = Source::open(file, dataset)?;
     let checker = Checker::new(dataset, publication.today);
     let rejects = Arc::new(Mutex::new(Rejects::new(publication.rejects)));
@@ -145,7 +149,7 @@ pub async fn publish(
     let by = [dataset.key.as_str(), check::LINE];
     let unsorted =
         futures::stream::unfold(unsorted, |mut input| async { input.recv().await.map(|batch| (batch, input)) });
-    let mut sorted = sort_batches(unsorted.boxed(), &schema, &by, &publication.sort)?;
+    let mut sorted = sort_batches(unsorted.boxed(), &schema, &by, &sort)?;
 
     let (to_write, ready) = mpsc::channel(BATCHES_WAITING_MAX);
     let writing = {

@@ -23,7 +23,7 @@ use parquet::{
 };
 use uuid::Uuid;
 
-use super::{PublishError, rejects::Rejects};
+use super::{PublishError, leftovers, rejects::Rejects};
 use crate::{
     catalog::Dataset,
     storage::{StorageError, delta::NewFile, sync_folder},
@@ -125,7 +125,7 @@ impl DataFiles {
     }
 
     fn begin(&mut self, batch: &RecordBatch) -> Result<OpenFile, PublishError> {
-        let name = format!("part-{}.parquet", Uuid::new_v4());
+        let name = leftovers::file_name(Uuid::new_v4());
         let path = self.table.join(&name);
         let file = File::create_new(&path).map_err(StorageError::file(&path, "written"))?;
         let entry = NewFile {

@@ -105,6 +105,21 @@ async fn a_killed_publication_is_not_noticed_by_the_node_that_runs_beside_it() {
     tokio::time::sleep(Duration::from_millis(700)).await; // The node looks twice a second.
     assert_eq!(serving(&home, &token, 0).await, 0);
     assert!(!home.log_text().contains("ERROR"), "{}", home.log_text());
+
+    // Register rows that no version names do not stay on the disk: the next publication removes them.
+    let data_files = || {
+        let names = fs::read_dir(&tables).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".parquet")).count()
+    };
+    assert_eq!(data_files(), 2, "that of the version and one half-written");
+    let spill = home.path("data/spill/natural-person");
+    fs::write(spill.join("sorted-run"), "rows").unwrap(); // A larger sort would have spilled.
+    let small = home.path("small.csv");
+    fs::write(&small, csv((0..100).map(person))).unwrap();
+    let published = home.run(&["publish", "natural-person", small.to_str().unwrap()]);
+    assert_eq!(published.code, Some(0), "{published:?}");
+    assert_eq!(data_files(), 2, "those of the two versions");
+    assert_eq!(fs::read_dir(&spill).unwrap().count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
