@@ -202,6 +202,11 @@ impl Node {
         self.metrics.render()
     }
 
+    /// Put the times observed since the last time into their buckets.
+    pub(super) fn digest_metrics(&self) {
+        self.metrics.run_upkeep();
+    }
+
     /// May calls be sent here?
     pub(super) fn readiness(&self) -> Result<(), Problem> {
         if self.leaving.load(Ordering::Relaxed) {

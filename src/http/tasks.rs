@@ -9,6 +9,9 @@ use super::Node;
 /// How soon a suspended client is refused, and a new version served.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// Observed times wait in memory until they are put into their buckets; where nobody scrapes, nobody else would.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 pub(super) struct Background {
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -22,6 +25,7 @@ pub(super) fn start(node: &Arc<Node>) -> Background {
             tracing::error!(error = &error as &dyn std::error::Error, "the clients could not be read again");
         }
     });
+    background.repeat(node, UPKEEP, |node| async move { node.digest_metrics() });
     background.repeat(node, node.settings.audit.checkpoint, |node| async move {
         // Disk work: off the runtime's threads.
         let _ = tokio::task::spawn_blocking(move || node.write_checkpoint()).await;
