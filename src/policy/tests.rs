@@ -1,9 +1,10 @@
 //! The policies of this repository over the catalogue of this repository, and policy sets that are wrong.
 //!
 //! `scene` is a question that is allowed, to be spoilt; `table` says who decides what; `laws` holds for any question;
-//! `sets` refuses files.
+//! `sets` refuses files, `obligations` unites them.
 
 mod laws;
+mod obligations;
 mod scene;
 mod sets;
 mod table;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    super::{Node, body, problem::ProblemBody},
-    verifications::{Members, SignedAnswer, call},
+    super::{Node, body},
+    verifications::{CallResponses, Members, call},
 };
 use crate::{
     exchange::{Asked, Question},
@@ -43,18 +43,7 @@ pub(crate) struct DisclosureBody {
     tag = "calls",
     request_body = DisclosureBody,
     security(("bearer" = [])),
-    responses(
-        (status = 200, description = "The call was answered and recorded", body = SignedAnswer),
-        (status = 400, description = "The body is not of the documented shape", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a token that was refused", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "Denied by policy; `policies` names those that decided", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 408, description = "The request took too long to arrive", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The content type is not application/json", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A value fails its check; `field` points at it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Too many calls; see `retry-after`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Overloaded, shutting down, or the call could not be recorded; see `retry-after`", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses(CallResponses),
 )]
 pub(crate) async fn disclose(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Response {
     let asked = |headers: &HeaderMap, bytes: &[u8]| body::json::<DisclosureBody>(headers, bytes).map(Question::from);

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::super::{
     Node, body,
@@ -82,6 +82,64 @@ pub(crate) enum ScalarSide {
 #[derive(Debug)]
 pub(crate) struct Members<T>(pub(crate) Vec<(String, T)>);
 
+/// What a call may be answered with, for OpenAPI.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes; never made")]
+pub(super) enum CallResponses {
+    #[response(status = 200, description = "The call was answered and recorded")]
+    Answered(SignedAnswer),
+    #[response(
+        status = 400,
+        description = "The body is not of the documented shape",
+        content_type = "application/problem+json"
+    )]
+    Malformed(ProblemBody),
+    #[response(
+        status = 401,
+        description = "No token, or a token that was refused",
+        content_type = "application/problem+json"
+    )]
+    Unidentified(ProblemBody),
+    #[response(
+        status = 403,
+        description = "Denied by policy; `policies` names those that decided",
+        content_type = "application/problem+json"
+    )]
+    Denied(ProblemBody),
+    #[response(
+        status = 408,
+        description = "The request took too long to arrive",
+        content_type = "application/problem+json"
+    )]
+    TooSlow(ProblemBody),
+    #[response(status = 413, description = "The body is too large", content_type = "application/problem+json")]
+    TooLarge(ProblemBody),
+    #[response(
+        status = 415,
+        description = "The content type is not application/json",
+        content_type = "application/problem+json"
+    )]
+    WrongType(ProblemBody),
+    #[response(
+        status = 422,
+        description = "A value fails its check; `field` points at it",
+        content_type = "application/problem+json"
+    )]
+    Invalid(ProblemBody),
+    #[response(
+        status = 429,
+        description = "Too many calls; see `retry-after`",
+        content_type = "application/problem+json"
+    )]
+    TooMany(ProblemBody),
+    #[response(
+        status = 503,
+        description = "Overloaded, shutting down, or the call could not be recorded; see `retry-after`",
+        content_type = "application/problem+json"
+    )]
+    Unavailable(ProblemBody),
+}
+
 /// Answer one verification call.
 ///
 /// The answer says `match`, `mismatch`, `not_found` or `indeterminate`, and the same for each claim; never a register
@@ -92,18 +150,7 @@ pub(crate) struct Members<T>(pub(crate) Vec<(String, T)>);
     tag = "calls",
     request_body = VerificationBody,
     security(("bearer" = [])),
-    responses(
-        (status = 200, description = "The call was answered and recorded", body = SignedAnswer),
-        (status = 400, description = "The body is not of the documented shape", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No token, or a token that was refused", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "Denied by policy; `policies` names those that decided", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 408, description = "The request took too long to arrive", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "The content type is not application/json", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A value fails its check; `field` points at it", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Too many calls; see `retry-after`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Overloaded, shutting down, or the call could not be recorded; see `retry-after`", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses(CallResponses),
 )]
 pub(crate) async fn verify(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Response {
     let asked = |headers: &HeaderMap, bytes: &[u8]| body::json::<VerificationBody>(headers, bytes).map(Question::from);
