@@ -28,7 +28,7 @@ use crate::problem::{Code, Problem};
                        licence), GB/T 2260 (division) and GB/T 39554.1 (service item). Errors follow RFC 9457."
     ),
     modifiers(&BearerToken),
-    components(schemas(super::problem::ProblemBody)),
+    components(schemas(super::problem::ProblemBody, verifications::SignedAnswer)),
 )]
 struct Document;
 
