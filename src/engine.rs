@@ -6,13 +6,15 @@
 //! ```text
 //! storage::delta::read ──> Version (mapped files, parsed footers, key pages)     once per publication
 //!                             │ ArcSwap: a call holds the version it began with
-//! look_up(key) ─ binary search in the key pages ─> one page ─> ParquetAccessPlan ─> DataSourceExec ─> row
+//! look_up(key) ─ plan kept per shape ─> KeyedExec ─ binary search in the key pages ─> one page a column ─> row
 //! look_up(secondary) ─ predicate, bloom filters, page statistics ──────────────────> DataSourceExec ─> rows
 //! sql(text) ─ DataFusion's planner ─ the same files, the same reader ─────────────────────────────> batches
 //! ```
 //!
 //! What makes a keyed look-up fast is what it leaves out: no SQL, no planning, no footer read, no listing, no thread hop.
 
+mod cells;
+mod keyed;
 mod keypages;
 mod mapped;
 mod provider;

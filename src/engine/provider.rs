@@ -1,6 +1,6 @@
 //! The registers as DataFusion tables, for ordinary SQL.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use arrow::datatypes::SchemaRef;
@@ -10,11 +10,13 @@ use datafusion::{
     common::DFSchema,
     datasource::TableType,
     error::Result as DfResult,
-    logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction},
+    logical_expr::{
+        BinaryExpr, Expr, Operator, TableProviderFilterPushDown, expr::InList, utils::conjunction,
+    },
     physical_plan::{ExecutionPlan, empty::EmptyExec},
 };
 
-use super::{arrow_schema, mapped::MappedFile, scan, version::Version};
+use super::{arrow_schema, keyed::KeyedExec, mapped::MappedFile, scan, version::Version};
 use crate::catalog::Dataset;
 
 /// A dataset as a table: each statement reads the version that is current when it is planned.
@@ -59,6 +61,13 @@ impl TableProvider for RegisterTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         };
+        if version.is_keyed()
+            && let Some(keys) = filters.iter().find_map(|filter| keys_asked(filter, version.key().as_str()))
+        {
+            let all = (0..self.schema.fields().len()).collect();
+            let shape = version.shape(projection.unwrap_or(&all))?;
+            return Ok(Arc::new(KeyedExec::new(version, shape, keys)));
+        }
         let predicate = match conjunction(filters.to_vec()) {
             Some(filter) => {
                 let schema = DFSchema::try_from(self.schema())?;
@@ -69,4 +78,21 @@ impl TableProvider for RegisterTable {
         let groups = version.files().iter().map(|file| vec![MappedFile::partitioned(file)]).collect();
         Ok(scan::files(groups, &self.schema, projection.cloned(), predicate, limit)?)
     }
+}
+
+/// The keys that a filter asks for, each once, where it asks for keys and nothing else.
+fn keys_asked(filter: &Expr, key: &str) -> Option<Vec<String>> {
+    let is_key = |side: &Expr| matches!(side, Expr::Column(column) if column.name == key);
+    let text = |side: &Expr| side.as_literal().and_then(|value| value.try_as_str().flatten().map(str::to_owned));
+    let asked: Option<BTreeSet<String>> = match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if is_key(left) => {
+            text(right).map(|key| [key].into())
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if is_key(right) => {
+            text(left).map(|key| [key].into())
+        }
+        Expr::InList(InList { expr, list, negated: false }) if is_key(expr) => list.iter().map(text).collect(),
+        _ => None,
+    };
+    asked.map(|keys| keys.into_iter().collect())
 }

@@ -30,9 +30,3 @@ fn cell(column: &dyn Array, row: usize) -> DfResult<Option<Value>> {
     };
     Ok(Some(value))
 }
-
-/// The row whose text in the first column is `key`.
-pub(super) fn position(batch: &RecordBatch, key: &str) -> Option<usize> {
-    let column = batch.column(0).as_string_opt::<i32>()?;
-    (0..column.len()).find(|&row| column.is_valid(row) && column.value(row) == key)
-}

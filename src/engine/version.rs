@@ -1,8 +1,12 @@
 //! A version that is being served, and how records are found in it.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use arrow::{array::AsArray, datatypes::SchemaRef};
+use arc_swap::ArcSwap;
+use arrow::{
+    array::AsArray,
+    datatypes::{Field, SchemaRef},
+};
 use chrono::{DateTime, Utc};
 use datafusion::{
     error::Result as DfResult,
@@ -13,9 +17,12 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use futures::TryStreamExt;
+use parquet::schema::types::ColumnDescPtr;
 
 use super::{
     EngineError, Serving, arrow_schema,
+    cells::Cells,
+    keyed::{KeyedExec, Shape},
     keypages::KeyPages,
     mapped::{MappedFile, not_ours},
     rows, scan,
@@ -33,10 +40,17 @@ pub(super) struct Version {
     as_of: DateTime<Utc>,
     schema: SchemaRef,
     key: FieldName,
+    key_column: usize,
     files: Vec<Arc<MappedFile>>,
+    /// For each file, where the columns of the schema stand in it.
+    leaves: Vec<Vec<usize>>,
     /// `None` where the table's pages overlap.
     key_pages: Option<KeyPages>,
+    shapes: ArcSwap<HashMap<Box<[usize]>, Arc<Shape>>>,
 }
+
+/// Sets of columns whose shape is kept.
+const SHAPES_MAX: usize = 256;
 
 impl Version {
     /// Map the files and read their footers. Refuses a version that lacks a column or holds another type.
@@ -47,12 +61,23 @@ impl Version {
             .iter()
             .map(|file| {
                 let mapped = MappedFile::open(file)?;
-                check_columns(&mapped, &schema).map_err(|reason| not_ours(&file.path, reason))?;
-                Ok(mapped)
+                let leaves = find_columns(&mapped, &schema).map_err(|reason| not_ours(&file.path, reason))?;
+                Ok((mapped, leaves))
             })
             .collect::<Result<Vec<_>, EngineError>>()?;
+        let (files, leaves): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         let key_pages = KeyPages::build(&files, dataset.key.as_str());
-        Ok(Self { number: table.version, as_of: table.as_of, schema, key: dataset.key.clone(), files, key_pages })
+        Ok(Self {
+            number: table.version,
+            as_of: table.as_of,
+            key: dataset.key.clone(),
+            key_column: dataset.field(dataset.key.as_str()).map_or(0, |(position, _)| position),
+            schema,
+            files,
+            leaves,
+            key_pages,
+            shapes: ArcSwap::default(),
+        })
     }
 
     pub(super) fn number(&self) -> VersionNo {
@@ -76,40 +101,62 @@ impl Version {
         }
     }
 
+    /// Can records be found by their key alone?
+    pub(super) fn is_keyed(&self) -> bool {
+        self.key_pages.is_some()
+    }
+
+    pub(super) fn key(&self) -> &FieldName {
+        &self.key
+    }
+
     /// The records whose `by` field holds `value`; at most one more than `rows_max`.
     pub(super) async fn look_up(
-        &self,
+        self: &Arc<Self>,
         task: &Arc<TaskContext>,
         by: &FieldName,
         value: &str,
         fields: &[usize],
         rows_max: usize,
     ) -> DfResult<Vec<Vec<Option<Value>>>> {
-        let by_column = self.schema.index_of(by.as_str())?;
-        match &self.key_pages {
-            Some(pages) if *by == self.key => self.in_page(task, pages, by_column, value, fields).await,
-            _ => self.by_predicate(task, by_column, value, fields, rows_max).await,
+        if self.is_keyed() && *by == self.key {
+            let plan = KeyedExec::new(Arc::clone(self), self.shape(fields)?, [value.to_owned()]);
+            return match plan.execute(0, Arc::clone(task))?.try_next().await? {
+                Some(batch) => (0..batch.num_rows()).map(|position| rows::row(&batch, position, 0)).collect(),
+                None => Ok(Vec::new()),
+            };
         }
+        let by_column = self.schema.index_of(by.as_str())?;
+        self.by_predicate(task, by_column, value, fields, rows_max).await
     }
 
-    async fn in_page(
-        &self,
-        task: &Arc<TaskContext>,
-        pages: &KeyPages,
-        key_column: usize,
-        key: &str,
-        fields: &[usize],
-    ) -> DfResult<Vec<Vec<Option<Value>>>> {
-        let Some(place) = pages.find(key.as_bytes()) else { return Ok(Vec::new()) };
-        let columns = with_first(key_column, fields);
-        let plan = scan::page(&self.files[place.file as usize], place, &self.schema, columns)?;
-        let mut batches = plan.execute(0, Arc::clone(task))?;
-        while let Some(batch) = batches.try_next().await? {
-            if let Some(position) = rows::position(&batch, key) {
-                return Ok(vec![rows::row(&batch, position, 1)?]);
-            }
+    /// What is constant of look-ups that read these columns; made at the first of them.
+    pub(super) fn shape(&self, columns: &[usize]) -> DfResult<Arc<Shape>> {
+        if let Some(known) = self.shapes.load().get(columns) {
+            return Ok(Arc::clone(known));
         }
-        Ok(Vec::new())
+        let shape = Arc::new(Shape::new(&self.schema, columns.to_vec())?);
+        self.shapes.rcu(|known| {
+            // Callers choose the columns; what they choose must not fill the memory.
+            let mut shapes = if known.len() < SHAPES_MAX { HashMap::clone(known) } else { HashMap::new() };
+            shapes.insert(columns.into(), Arc::clone(&shape));
+            shapes
+        });
+        Ok(shape)
+    }
+
+    /// The cells of the record with this key, if there is one.
+    pub(super) fn record(&self, key: &str, columns: &[usize]) -> DfResult<Option<Vec<Option<Value>>>> {
+        let Some(place) = self.key_pages.as_ref().and_then(|pages| pages.find(key.as_bytes())) else {
+            return Ok(None);
+        };
+        let (file, leaves) = (&self.files[place.file as usize], &self.leaves[place.file as usize]);
+        let cells = Cells { file, group: place.group as usize };
+        let Some(row) = cells.find(leaves[self.key_column], place, key)? else {
+            return Ok(None);
+        };
+        let cell = |&column: &usize| cells.cell(leaves[column], row, self.schema.field(column).data_type());
+        Ok(Some(columns.iter().map(cell).collect::<Result<_, _>>()?))
     }
 
     async fn by_predicate(
@@ -149,12 +196,12 @@ fn with_first(first: usize, rest: &[usize]) -> Vec<usize> {
     std::iter::once(first).chain(rest.iter().copied()).collect()
 }
 
-/// Every column of the catalogue must be in the file, under its type.
-fn check_columns(file: &MappedFile, schema: &SchemaRef) -> Result<(), String> {
+/// Where each column of the catalogue stands in the file. It must be there, under its type.
+fn find_columns(file: &MappedFile, schema: &SchemaRef) -> Result<Vec<usize>, String> {
     let metadata = file.metadata.file_metadata();
     let found = parquet::arrow::parquet_to_arrow_schema(metadata.schema_descr(), metadata.key_value_metadata())
         .map_err(|error| error.to_string())?;
-    for field in schema.fields() {
+    let leaf = |field: &Arc<Field>| {
         match found.field_with_name(field.name()) {
             Ok(column) if column.data_type() == field.data_type() => {}
             Ok(column) => {
@@ -162,6 +209,9 @@ fn check_columns(file: &MappedFile, schema: &SchemaRef) -> Result<(), String> {
             }
             Err(_) => return Err(format!("column `{}` is missing", field.name())),
         }
-    }
-    Ok(())
+        let mut leaves = metadata.schema_descr().columns().iter();
+        let whole = |column: &ColumnDescPtr| column.path().parts() == [field.name().as_str()];
+        leaves.position(whole).ok_or_else(|| format!("column `{}` is nested", field.name()))
+    };
+    schema.fields().iter().map(leaf).collect()
 }

@@ -2,16 +2,22 @@
 //!
 //! Rates are GCRA (a token bucket without a timer). Day counts live in memory; [`Limits::count_again`] restores them
 //! from the audit log at start, so that a restart is no way round a quota. Memory is bounded by the number of clients
-//! and agreements, which the catalogue bounds.
+//! and agreements, which the catalogue bounds. Nobody waits for anybody: rates and counts are atomics, and the tables
+//! that hold them are copied when a client or an agreement is seen for the first time.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use chrono::{DateTime, NaiveDate, Utc};
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 
 use super::answer::day_in_china;
@@ -24,23 +30,31 @@ use crate::{
 /// Rates and day counts of everybody who calls.
 pub(super) struct Limits {
     calls_per_second: NonZeroU32,
-    clients: Buckets<ClientId>,
-    agreements: Buckets<AgreementId>,
-    used: Mutex<HashMap<AgreementId, Used>>,
+    clients: Table<ClientId, Bucket>,
+    agreements: Table<AgreementId, Bucket>,
+    used: Table<AgreementId, DayCount>,
 }
 
-#[derive(Clone, Copy)]
-struct Used {
-    day: NaiveDate,
-    calls: u64,
+/// A table that is read without a lock. An entry, once there, stays until it is replaced.
+struct Table<K, V>(ArcSwap<HashMap<K, Arc<V>>>);
+
+/// How fast somebody may call.
+struct Bucket {
+    rate: NonZeroU32,
+    limiter: DefaultDirectRateLimiter,
 }
 
-type Buckets<K> = Mutex<HashMap<K, (NonZeroU32, Arc<DefaultDirectRateLimiter>)>>;
+/// Calls of one day. The day, in days of the common era, stands in the upper bits, so that both change in one step.
+#[derive(Default)]
+struct DayCount(AtomicU64);
+
+/// Bits of a day count that count: more calls than anybody makes in a day.
+const COUNT_BITS: u32 = 40;
 
 impl Limits {
     /// `calls_per_second` is the ceiling of one client over all its agreements.
     pub(super) fn new(calls_per_second: NonZeroU32) -> Self {
-        Self { calls_per_second, clients: Mutex::default(), agreements: Mutex::default(), used: Mutex::default() }
+        Self { calls_per_second, clients: Table::new(), agreements: Table::new(), used: Table::new() }
     }
 
     /// Count one call, or say when to come back.
@@ -60,52 +74,64 @@ impl Limits {
         let Some(agreement) = agreement else { return Ok(()) };
         admit(&self.agreements, &agreement.id, agreement.budget.calls_per_second)
             .map_err(|wait| refused(wait, format!("agreement `{}`", agreement.id)))?;
-        self.count(agreement, now)
-    }
-
-    fn count(&self, agreement: &Agreement, now: DateTime<Utc>) -> Result<(), Problem> {
-        let today = day_in_china(now);
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = used.entry(agreement.id.clone()).or_insert(Used { day: today, calls: 0 });
-        if entry.day != today {
-            *entry = Used { day: today, calls: 0 };
+        let used = self.used.get_or_insert(&agreement.id, |_| true, DayCount::default);
+        if used.count(day_in_china(now), agreement.budget.calls_per_day) {
+            return Ok(());
         }
-        if entry.calls >= agreement.budget.calls_per_day {
-            let detail = format!("agreement `{}` allows {} calls a day", agreement.id, agreement.budget.calls_per_day);
-            return Err(Problem::new(Code::QuotaExceeded, detail)
-                .remedy("Call again tomorrow (China time), or agree on a higher quota.")
-                .retry_after(seconds_to_midnight(now)));
-        }
-        entry.calls += 1;
-        Ok(())
+        let detail = format!("agreement `{}` allows {} calls a day", agreement.id, agreement.budget.calls_per_day);
+        Err(Problem::new(Code::QuotaExceeded, detail)
+            .remedy("Call again tomorrow (China time), or agree on a higher quota.")
+            .retry_after(seconds_to_midnight(now)))
     }
 
     /// Count a call that the log remembers.
     pub(super) fn count_again(&self, agreement: &AgreementId, day: NaiveDate) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = used.entry(agreement.clone()).or_insert(Used { day, calls: 0 });
-        if day > entry.day {
-            *entry = Used { day, calls: 0 };
-        }
-        if day == entry.day {
-            entry.calls += 1;
-        }
+        self.used.get_or_insert(agreement, |_| true, DayCount::default).count(day, u64::MAX);
     }
 }
 
-fn admit<K: Clone + Eq + std::hash::Hash>(buckets: &Buckets<K>, key: &K, rate: NonZeroU32) -> Result<(), Duration> {
-    let bucket = {
-        let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        match buckets.get(key) {
-            Some((known, bucket)) if *known == rate => Arc::clone(bucket),
-            _ => {
-                let bucket = Arc::new(RateLimiter::direct(Quota::per_second(rate)));
-                buckets.insert(key.clone(), (rate, Arc::clone(&bucket)));
-                bucket
-            }
+impl DayCount {
+    /// Count a call of this day unless the quota is used up. Days do not come back, should the clock be set back.
+    fn count(&self, day: NaiveDate, quota: u64) -> bool {
+        let day = u64::from(day.num_days_from_ce().max(0).unsigned_abs());
+        let most = quota.min((1 << COUNT_BITS) - 1);
+        let counted = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
+            let (known, calls) = (packed >> COUNT_BITS, packed & ((1 << COUNT_BITS) - 1));
+            let calls = if day > known { 0 } else { calls };
+            (calls < most).then_some((day.max(known) << COUNT_BITS) | (calls + 1))
+        });
+        counted.is_ok()
+    }
+}
+
+impl<K: Clone + Eq + Hash, V> Table<K, V> {
+    fn new() -> Self {
+        Self(ArcSwap::default())
+    }
+
+    /// The entry of a key; made where there is none yet, or one that no longer `fits`.
+    fn get_or_insert(&self, key: &K, fits: impl Fn(&V) -> bool, make: impl Fn() -> V) -> Arc<V> {
+        let known = |entries: &HashMap<K, Arc<V>>| entries.get(key).filter(|entry| fits(entry)).map(Arc::clone);
+        if let Some(entry) = known(&self.0.load()) {
+            return entry;
         }
-    };
-    bucket.check().map_err(|until| until.wait_time_from(governor::clock::DefaultClock::default().now()))
+        let made = Arc::new(make());
+        self.0.rcu(|entries| {
+            let mut entries = HashMap::clone(entries);
+            if known(&entries).is_none() {
+                entries.insert(key.clone(), Arc::clone(&made));
+            }
+            entries
+        });
+        // Of two that came at once, the first to enter stands for both.
+        known(&self.0.load()).unwrap_or(made)
+    }
+}
+
+fn admit<K: Clone + Eq + Hash>(buckets: &Table<K, Bucket>, key: &K, rate: NonZeroU32) -> Result<(), Duration> {
+    let make = || Bucket { rate, limiter: RateLimiter::direct(Quota::per_second(rate)) };
+    let bucket = buckets.get_or_insert(key, |bucket| bucket.rate == rate, make);
+    bucket.limiter.check().map_err(|until| until.wait_time_from(governor::clock::DefaultClock::default().now()))
 }
 
 fn seconds_to_midnight(now: DateTime<Utc>) -> u64 {
