@@ -12,6 +12,7 @@
 mod answer;
 mod body;
 mod call;
+mod decider;
 mod limit;
 mod probes;
 mod shape;

@@ -10,9 +10,7 @@ use datafusion::{
     common::DFSchema,
     datasource::TableType,
     error::Result as DfResult,
-    logical_expr::{
-        BinaryExpr, Expr, Operator, TableProviderFilterPushDown, expr::InList, utils::conjunction,
-    },
+    logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, expr::InList, utils::conjunction},
     physical_plan::{ExecutionPlan, empty::EmptyExec},
 };
 

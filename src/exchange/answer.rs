@@ -10,6 +10,7 @@ use metrics::{counter, histogram};
 use super::{
     body::{AnswerBody, OutcomeWord},
     call::{Call, Question},
+    decider::Decider,
     limit::Limits,
     shape::{self, Shaped},
 };
@@ -61,7 +62,7 @@ pub struct Parts {
 /// Answers calls.
 pub struct Exchange {
     parts: Parts,
-    policies: ArcSwap<PolicySet>,
+    decider: ArcSwap<Decider>,
     limits: Limits,
 }
 
@@ -106,7 +107,8 @@ impl Exchange {
         for (agreement, day) in used {
             limits.count_again(&agreement, day);
         }
-        Self { policies: ArcSwap::new(Arc::clone(&parts.policies)), limits, parts }
+        let decider = ArcSwap::from_pointee(Decider::new(Arc::clone(&parts.policies)));
+        Self { decider, limits, parts }
     }
 
     /// Answer one call: the nine steps, in their order.
@@ -182,14 +184,14 @@ impl Exchange {
         now: DateTime<Utc>,
         record: &mut Record,
     ) -> Result<Obligations, Problem> {
-        let policies = self.policies.load();
+        let decider = self.decider.load();
         let Some(department) = self.parts.catalog.departments.get(&caller.department) else {
             let detail = format!("department `{}` is not in the catalogue", caller.department);
             return Err(Problem::new(Code::Denied, detail).remedy("Ask the node's operator to add it."));
         };
         record.department_credit_code = Some(department.credit_code);
         let local = in_china(now);
-        let decision = policies.decide(&policy::Question {
+        let decision = decider.decide(&policy::Question {
             operation: call.operation(),
             client: &caller.client,
             department,
@@ -202,14 +204,15 @@ impl Exchange {
             today: local.date_naive(),
             hour: local.hour(),
         });
-        match decision {
+        let policies = decider.policies();
+        match &*decision {
             Decision::Allow { policies: decided, obligations } => {
-                record.allowed(decided, &obligations.words(), policies.hash());
-                Ok(obligations)
+                record.allowed(decided.clone(), &obligations.words(), policies.hash());
+                Ok(obligations.clone())
             }
             Decision::Deny { policies: decided, reasons } => {
                 record.denied(decided.clone(), policies.hash());
-                Err(Problem::new(Code::Denied, reasons.join("; ")).policies(decided).remedy(
+                Err(Problem::new(Code::Denied, reasons.join("; ")).policies(decided.clone()).remedy(
                     "The policies that decided are named; ask the data steward for an agreement that covers the call.",
                 ))
             }
@@ -268,7 +271,7 @@ impl Exchange {
 
     /// The policy set that decides from now on; the one before goes when its last call is done.
     pub fn policies(&self) -> Arc<PolicySet> {
-        self.policies.load_full()
+        Arc::clone(self.decider.load().policies())
     }
 }
 
