@@ -8,12 +8,8 @@ mod phase;
 
 use std::{convert::Infallible, future::Future, io, sync::Arc, task::Poll, time::Duration};
 
-use axum::{Router, body::Body};
-use hyper::{
-    body::Incoming,
-    server::conn::http1,
-    service::{Service, service_fn},
-};
+use axum::{body::Body, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -23,6 +19,7 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service;
 
 use phase::{Heard, Phase, Phases};
 
@@ -38,12 +35,25 @@ const OWN_FILES: usize = 64;
 /// What a process may have open where the system does not say.
 const FILES_USUAL: usize = 1_024;
 
+/// What answers the requests of a connection.
+pub(super) trait Answering:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+type Request = hyper::Request<Incoming>;
+
 /// Accept until `stop`, then wait for the connections that are answering, `grace` at most.
 ///
 /// Returns false where connections had to be cut.
-pub(super) async fn accept(
+pub(super) async fn accept<S: Answering>(
     listener: TcpListener,
-    router: Router,
+    service: S,
     header_max: Duration,
     grace: Duration,
     stop: CancellationToken,
@@ -57,7 +67,7 @@ pub(super) async fn accept(
     while let Some((accepted, place)) = stop.run_until_cancelled(next()).await {
         match accepted {
             Ok((stream, _)) => {
-                connections.spawn(converse(stream, router.clone(), header_max, place, stop.clone()));
+                connections.spawn(converse(stream, service.clone(), header_max, place, stop.clone()));
             }
             Err(error) => refused(&error).await,
         }
@@ -112,7 +122,13 @@ fn files_max(limits: &str) -> Option<usize> {
     }
 }
 
-async fn converse(stream: TcpStream, router: Router, header_max: Duration, place: Place, stop: CancellationToken) {
+async fn converse<S: Answering>(
+    stream: TcpStream,
+    service: S,
+    header_max: Duration,
+    place: Place,
+    stop: CancellationToken,
+) {
     // An answer is one small packet; it must not wait for a second one.
     let _ = stream.set_nodelay(true);
     let phases = Phases::begin();
@@ -120,7 +136,7 @@ async fn converse(stream: TcpStream, router: Router, header_max: Duration, place
         .timer(TokioTimer::new())
         // hyper's timer runs while the connection rests as well; that for the headers alone is in `late`.
         .header_read_timeout(REST_MAX)
-        .serve_connection(TokioIo::new(Heard { stream, phases: phases.clone() }), noted(router, phases.clone()));
+        .serve_connection(TokioIo::new(Heard { stream, phases: phases.clone() }), noted(service, phases.clone()));
     let mut connection = std::pin::pin!(connection);
     let mut late = std::pin::pin!(late(phases.clone(), header_max));
     let mut leaving = false;
@@ -144,15 +160,15 @@ async fn converse(stream: TcpStream, router: Router, header_max: Duration, place
     }
 }
 
-/// The router, noting when a request's headers are there and when it is answered.
-fn noted(
-    router: Router,
+/// The service, noting when a request's headers are there and when it is answered.
+fn noted<S: Answering>(
+    service: S,
     phases: Phases,
 ) -> impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> {
-    let router = TowerToHyperService::new(router);
+    let service = TowerToHyperService::new(service);
     service_fn(move |request| {
         phases.set(Phase::Answering);
-        let (answering, phases) = (router.call(request), phases.clone());
+        let (answering, phases) = (hyper::service::Service::call(&service, request), phases.clone());
         async move {
             let answer = answering.await;
             phases.set(Phase::Resting);

@@ -30,11 +30,11 @@ use crate::{
 };
 
 /// Rows of a data page: what a look-up decodes. Smaller pages cost file size and page index, larger ones time.
-const PAGE_ROWS: usize = 512;
+const PAGE_ROWS: usize = 256;
 /// Rows of a row group: the fixed part of a look-up grows with the pages in it.
-const GROUP_ROWS: usize = 128 * 1024;
+const GROUP_ROWS: usize = 64 * 1024;
 /// Rows of a file: so many that ten million rows are a handful of files.
-const FILE_ROWS: u64 = 16 * GROUP_ROWS as u64;
+const FILE_ROWS: u64 = 32 * GROUP_ROWS as u64;
 
 /// The data files of a version in the making. Dropped before [`Finished::keep`], they are removed again.
 pub(super) struct DataFiles {
