@@ -37,8 +37,7 @@ pub const HEAD_TYPE: &str = "receipt-head+jwt";
 /// Stands between the parts of a batched receipt, and in no compact JWS.
 pub(super) const SEPARATOR: char = '~';
 
-const POSITION_BYTES: usize = 4;
-const HASH_BYTES: usize = 32;
+const HASH_BYTES: usize = size_of::<Hash>();
 
 /// Who signs the heads of batches, and by which clock.
 #[derive(Clone, Debug)]
@@ -76,7 +75,7 @@ pub struct GroupPlace {
 
 /// The tree over a group and its signed head, shared by those who wait for a receipt out of it.
 #[derive(Debug)]
-pub(in super::super) struct Batch {
+pub(in crate::audit) struct Batch {
     first: u64,
     size: usize,
     /// Level after level, leaves first and the root last. A node without a sibling is carried up unchanged, which
@@ -87,7 +86,7 @@ pub(in super::super) struct Batch {
 
 impl Batch {
     /// Grow the tree over the leaves, of which there is at least one, and sign its head.
-    pub(in super::super) fn sign(signer: &HeadSigner, log: Uuid, first: u64, leaves: Vec<Hash>) -> Self {
+    pub(in crate::audit) fn sign(signer: &HeadSigner, log: Uuid, first: u64, leaves: Vec<Hash>) -> Self {
         let size = leaves.len();
         let nodes = grow(leaves);
         let root = nodes.last().copied().map(Digest).expect("a batch has at least one leaf");
@@ -102,7 +101,7 @@ impl Batch {
     }
 
     /// The receipt of the record with this index, which is one of the group, over its claims.
-    pub(in super::super) fn receipt(&self, index: u64, claims: &[u8]) -> String {
+    pub(in crate::audit) fn receipt(&self, index: u64, claims: &[u8]) -> String {
         let position = u32::try_from(index - self.first).expect("a group has fewer records than 2^32");
         let mut place = position.to_be_bytes().to_vec();
         self.path(position as usize).for_each(|hash| place.extend_from_slice(hash));
@@ -158,14 +157,16 @@ pub(super) fn verify(receipt: &str, keys: &PublicKeys) -> Result<ReceiptClaims, 
         return Err(ReceiptError::NotCovered);
     }
     let mut claims: ReceiptClaims = super::claims_of(&claims)?;
-    if claims.iss != head.iss || claims.log.id != head.log.id || claims.log.index.is_some() {
-        return Err(malformed("it is of another node or log than the signed head"));
+    if claims.log.index.is_some() {
+        return Err(malformed("its claims name a place that only the signed head can name"));
     }
-    claims.log.index = head.log.first.checked_add(position);
+    if claims.iss != head.iss || claims.log.id != head.log.id {
+        return Err(malformed("its claims are of another node or log than the signed head"));
+    }
+    let index = head.log.first.checked_add(position).ok_or(malformed("its index is beyond any log"))?;
+    claims.log.index = Some(index);
     Ok(claims)
 }
-
-const _: () = assert!(POSITION_BYTES == size_of::<u32>() && HASH_BYTES == size_of::<Hash>());
 
 #[cfg(test)]
 mod tests;
