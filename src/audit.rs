@@ -4,8 +4,8 @@
 //! disk, that a log which opens holds every such record, and that anything else is said and not repaired in silence.
 //!
 //! ```text
-//!  append ──> queue ──> appender thread ──> segment-<first index>.log    one write and one fdatasync for a whole group
-//!    ▲       (bounded)       │
+//!  append ──> queue ──> appender thread ──> segment-<first index>.log    one write, one fdatasync and one signature
+//!    ▲       (bounded)       │                                           for a whole group
 //!    └── Appended ───────────┴──> frontier of the RFC 6962 tree ──> checkpoint.latest, checkpoints/<month>.jsonl
 //! ```
 //!

@@ -32,7 +32,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use audit::AuditSettings;
+pub use audit::{AuditSettings, ReceiptForm};
 pub use http::HttpSettings;
 pub use issuers::IssuerSettings;
 pub use log::{LogFilter, LogFormat, LogLevel, LogSettings};

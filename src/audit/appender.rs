@@ -23,7 +23,8 @@ use uuid::Uuid;
 use super::{
     AuditError,
     files::{self, SPARE, Segment},
-    log::Appended,
+    log::{Appended, LogOptions},
+    receipt::{HeadSigner, batch::Batch},
     recovery::Recovered,
     segment::{FRAME_HEADER_BYTES, GROUP_BYTES_MAX, GROUP_HEADER_BYTES, HEADER_BYTES, Header, encode_group},
     tree::{Frontier, Hash},
@@ -34,6 +35,8 @@ use super::{
 pub(super) struct Entry {
     pub(super) payload: Vec<u8>,
     pub(super) leaf: Hash,
+    /// Leaf of the receipt's claims, where the record is to have a receipt out of a batch.
+    pub(super) receipt: Option<Hash>,
     /// Dropped without a word when the log fails.
     pub(super) done: oneshot::Sender<Appended>,
 }
@@ -72,13 +75,14 @@ pub(super) struct Appender {
     sealed: bool,
     tree: Frontier,
     spare: Option<JoinHandle<io::Result<File>>>,
+    heads: Option<HeadSigner>,
     shared: Arc<Shared>,
     /// The group that is being written; kept for its allocation.
     buffer: Vec<u8>,
 }
 
 impl Appender {
-    pub(super) fn new(dir: PathBuf, recovered: Recovered, segment_bytes: u64) -> (Self, Arc<Shared>) {
+    pub(super) fn new(dir: PathBuf, recovered: Recovered, options: &LogOptions) -> (Self, Arc<Shared>) {
         let Recovered { log, frontier, segment, sealed, truncated_bytes: _ } = recovered;
         let shared = Arc::new(Shared {
             durable: Mutex::new(frontier.clone()),
@@ -86,7 +90,9 @@ impl Appender {
             closing: AtomicBool::new(false),
         });
         let (tree, buffer, spare) = (frontier, Vec::new(), None);
-        let this = Self { dir, log, segment_bytes, segment, sealed, tree, spare, shared: Arc::clone(&shared), buffer };
+        let (segment_bytes, heads) = (options.segment_bytes, options.heads.clone());
+        let this =
+            Self { dir, log, segment_bytes, segment, sealed, tree, spare, heads, shared: Arc::clone(&shared), buffer };
         (this, shared)
     }
 
@@ -129,6 +135,7 @@ impl Appender {
 
     /// Write a group, wait until it is durable, then tell.
     fn commit(&mut self, group: Vec<Entry>) -> Result<(), AuditError> {
+        let batch = self.sign(&group);
         if let Err(error) = self.write(&group) {
             // Before the group goes: who is told `unavailable` finds the log unhealthy.
             self.shared.healthy.store(false, Ordering::Release);
@@ -140,9 +147,17 @@ impl Appender {
         *self.shared.durable.lock().unwrap_or_else(PoisonError::into_inner) = self.tree.clone();
         for (index, entry) in (first..).zip(group) {
             // Who no longer listens hung up; the record stands all the same.
-            let _ = entry.done.send(Appended { index, leaf: entry.leaf });
+            let batch = entry.receipt.and_then(|_| batch.clone());
+            let _ = entry.done.send(Appended { index, leaf: entry.leaf, batch });
         }
         Ok(())
+    }
+
+    /// Sign for the receipts of a group, if it has any. Nobody sees the head before the group is durable.
+    fn sign(&self, group: &[Entry]) -> Option<Arc<Batch>> {
+        let signer = self.heads.as_ref().filter(|_| group.iter().any(|entry| entry.receipt.is_some()))?;
+        let leaves = group.iter().map(|entry| entry.receipt.unwrap_or(entry.leaf)).collect();
+        Some(Arc::new(Batch::sign(signer, self.log, self.tree.size(), leaves)))
     }
 
     fn write(&mut self, group: &[Entry]) -> Result<(), AuditError> {

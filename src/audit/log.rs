@@ -19,6 +19,7 @@ use super::{
     appender::{Appender, Entry, Shared},
     checkpoint::Checkpoints,
     files::LOCK,
+    receipt::{HeadSigner, batch::Batch},
     recovery::{self, Recovery},
     segment::{PAYLOAD_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN},
     tree::{Hash, leaf_hash},
@@ -32,24 +33,29 @@ pub struct LogOptions {
     pub id_if_new: Uuid,
     /// Length of the segments made from now on: 128 KiB to 1 GiB. Default 64 MiB.
     pub segment_bytes: u64,
-    /// Most records that wait for the disk; more are refused at once. Default 4096, at least 1.
+    /// Most records that wait for the disk; more are refused at once. Beside them stand those that are being written, at
+    /// most as many. Default 4096, at least 1.
     pub queue_max: usize,
+    /// Signs one head for the receipts of each commit group. Default: nobody, and receipts are signed one by one.
+    pub heads: Option<HeadSigner>,
 }
 
 impl Default for LogOptions {
     /// Segments of 64 MiB, 4096 records that wait, and a random id for a new log.
     fn default() -> Self {
-        Self { id_if_new: Uuid::new_v4(), segment_bytes: 64 * 1024 * 1024, queue_max: 4096 }
+        Self { id_if_new: Uuid::new_v4(), segment_bytes: 64 * 1024 * 1024, queue_max: 4096, heads: None }
     }
 }
 
 /// A record that is durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Appended {
     /// Its place in the log, from 0.
     pub index: u64,
     /// Its leaf hash in the tree (RFC 6962): SHA-256(0x00 || payload).
     pub leaf: Hash,
+    /// The signed batch that covers the receipt, where one was asked for.
+    pub(super) batch: Option<Arc<Batch>>,
 }
 
 /// The tree over the first `size` records.
@@ -78,6 +84,7 @@ pub struct TreeHead {
 #[derive(Debug)]
 pub struct Log {
     id: Uuid,
+    signs_heads: bool,
     /// Taken when the log is dropped, which ends the appender.
     queue: Option<mpsc::Sender<Entry>>,
     appender: Option<JoinHandle<()>>,
@@ -113,14 +120,15 @@ impl Log {
         lock: File,
     ) -> Result<Self, AuditError> {
         let id = recovered.log;
-        let (appender, shared) = Appender::new(dir.to_owned(), recovered, options.segment_bytes);
+        let signs_heads = options.heads.is_some();
+        let (appender, shared) = Appender::new(dir.to_owned(), recovered, options);
         let (queue, entries) = mpsc::channel(options.queue_max.max(1));
         let appender = thread::Builder::new()
             .name("audit-append".to_owned())
             .spawn(move || appender.run(entries))
             .map_err(AuditError::file(dir, "appended to"))?;
         let checkpoints = Mutex::new(checkpoints);
-        Ok(Self { id, queue: Some(queue), appender: Some(appender), shared, checkpoints, _lock: lock })
+        Ok(Self { id, signs_heads, queue: Some(queue), appender: Some(appender), shared, checkpoints, _lock: lock })
     }
 
     /// The log's id, for ever the same.
@@ -128,18 +136,41 @@ impl Log {
         self.id
     }
 
+    /// Does each commit group get a signed head, which covers the receipts out of it?
+    pub(super) fn signs_heads(&self) -> bool {
+        self.signs_heads
+    }
+
     /// Append a record of 1 to [`PAYLOAD_BYTES_MAX`] bytes; returns when it is durable.
     ///
     /// [`AuditError::Overloaded`] comes at once when too many wait. After [`AuditError::Unavailable`] it is not known
     /// whether the record is in the log; the same holds when the future is dropped.
     pub async fn append(&self, payload: Vec<u8>) -> Result<Appended, AuditError> {
+        let leaf = leaf_hash(&payload); // Here and not in the appender: callers hash side by side.
+        self.enter(payload, leaf, None).await
+    }
+
+    /// The same for an answer, to a log that signs heads; returns the receipt over these claims.
+    ///
+    /// INVARIANT: `leaf` is that of the payload; the caller has it, because the claims name it.
+    pub(super) async fn append_with_receipt(
+        &self,
+        payload: Vec<u8>,
+        leaf: Hash,
+        claims: &[u8],
+    ) -> Result<String, AuditError> {
+        let appended = self.enter(payload, leaf, Some(leaf_hash(claims))).await?;
+        let batch = appended.batch.expect("a log that signs heads gives a batch to whoever asks for a receipt");
+        Ok(batch.receipt(appended.index, claims))
+    }
+
+    async fn enter(&self, payload: Vec<u8>, leaf: Hash, receipt: Option<Hash>) -> Result<Appended, AuditError> {
         if !(1..=PAYLOAD_BYTES_MAX).contains(&payload.len()) {
             return Err(AuditError::PayloadSize { bytes: payload.len() });
         }
         let Some(queue) = &self.queue else { return Err(AuditError::Unavailable) };
-        let leaf = leaf_hash(&payload); // Here and not in the appender: callers hash side by side.
         let (done, appended) = oneshot::channel();
-        queue.try_send(Entry { payload, leaf, done }).map_err(|error| match error {
+        queue.try_send(Entry { payload, leaf, receipt, done }).map_err(|error| match error {
             TrySendError::Full(_) => AuditError::Overloaded,
             TrySendError::Closed(_) => AuditError::Unavailable,
         })?;
@@ -205,10 +236,11 @@ mod tests {
     fn a_full_queue_refuses_at_once_and_a_lost_appender_lets_nobody_wait() {
         let dir = tempfile::tempdir().unwrap();
         let recovered = recovery::begin(dir.path(), Uuid::from_u128(1), SEGMENT_BYTES_MIN).unwrap();
-        let (_, shared) = Appender::new(dir.path().to_owned(), recovered, SEGMENT_BYTES_MIN);
+        let (_, shared) = Appender::new(dir.path().to_owned(), recovered, &LogOptions::default());
         let (queue, entries) = mpsc::channel(1); // Nobody takes anything out: the disk stands still.
         let log = Log {
             id: Uuid::from_u128(1),
+            signs_heads: false,
             queue: Some(queue),
             appender: None,
             shared,

@@ -1,15 +1,19 @@
 //! The receipt: the node's signed statement of one answer, and how anybody checks it.
 //!
-//! Pure. A compact JWS (RFC 7515) with EdDSA (RFC 8037) and the type `receipt+jwt`; the key stands in the node's
+//! Two forms, told apart by how they are written. A *single* receipt is a compact JWS (RFC 7515) over its claims, with
+//! EdDSA (RFC 8037) and the type `receipt+jwt`. A *batched* one carries its claims and their path in a Merkle tree,
+//! whose head is such a JWS for all receipts of one commit group (`batch`). The key stands in the node's
 //! `/.well-known/jwks.json` under the header's `kid`. Hashes are lower-case hexadecimal, as `sha256sum` prints them.
 //!
 //! ```text
 //!  request body ── SHA-256 ──────────────────────────> request_sha256 ┐
-//!  answer without `receipt` ── RFC 8785 ── SHA-256 ──> answer_sha256  ├─> claims ── EdDSA ──> `receipt` of the answer
-//!  record in the audit log ── RFC 6962 ──────────────> log.leaf       ┘
+//!  answer without `receipt` ── RFC 8785 ── SHA-256 ──> answer_sha256  ├─> claims ── EdDSA ───────> single receipt
+//!  record in the audit log ── RFC 6962 ──────────────> log.leaf       ┘      └── tree, EdDSA ──> batched receipt
 //! ```
+//!
+//! Pure, but for [`Receipts`], which records an answer and gives its receipt.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,11 +27,15 @@ use crate::{
     problem::Code,
 };
 
+pub(super) mod batch;
+mod issue;
 mod strict;
 
+pub use batch::{GroupPlace, HEAD_TYPE, HeadSigner, ReceiptHead};
+pub use issue::Receipts;
 pub use strict::parse_answer;
 
-/// What kind of JWS a receipt is; no other token passes for one (RFC 8725 section 3.11).
+/// What kind of JWS a single receipt is; no other token passes for one (RFC 8725 section 3.11).
 pub const TYPE: &str = "receipt+jwt";
 
 /// Longest receipt that is looked at.
@@ -77,8 +85,10 @@ pub struct ReceiptClaims {
 pub struct LogPlace {
     /// Which log.
     pub id: Uuid,
-    /// Which record, from 0.
-    pub index: u64,
+    /// Which record, from 0. In a batch the claims are made before the record has its place: there the head and the
+    /// position in its tree say it, and [`verify`] puts it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
     /// Its leaf hash (RFC 6962).
     pub leaf: Digest,
 }
@@ -90,6 +100,10 @@ pub enum ReceiptError {
     TooLong { bytes: usize },
     #[error("the receipt does not hold: {0}")]
     Signature(#[from] JwsError),
+    #[error("the receipt is not of the documented form: {reason}")]
+    Batch { reason: &'static str },
+    #[error("the signed head of the batch does not cover what the receipt states")]
+    NotCovered,
     #[error("what the receipt states is not of the documented form: {reason}")]
     Claims { reason: String },
     #[error("the answer is not a JSON object that can be signed: {reason}")]
@@ -108,22 +122,38 @@ impl ReceiptError {
     }
 }
 
-/// Sign what a receipt states.
-pub fn sign(key: &SigningKey, claims: &ReceiptClaims) -> String {
-    let payload = serde_json::to_vec(claims).expect("claims have text keys and no maps, so they are JSON");
-    jws::sign(key, TYPE, &payload)
+impl ReceiptClaims {
+    /// The bytes that are signed.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("claims have text keys and no maps, so they are JSON")
+    }
 }
 
-/// What a receipt states, if one of the keys has signed it.
+/// Sign what a receipt states, by itself.
+pub fn sign(key: &SigningKey, claims: &ReceiptClaims) -> String {
+    jws::sign(key, TYPE, &claims.to_bytes())
+}
+
+/// What a receipt of either form states, if one of the keys has signed it.
 ///
 /// Strict: exactly `alg`, `kid` and `typ` in the header, EdDSA, the right type, a key of the set, canonical base64url, no
-/// unknown and no repeated member. A change of any one bit is refused.
+/// unknown and no repeated member; of a batch, the exact path and nothing after it. A change of any one bit is refused.
 pub fn verify(receipt: &str, keys: &PublicKeys) -> Result<ReceiptClaims, ReceiptError> {
     if receipt.len() > RECEIPT_BYTES_MAX {
         return Err(ReceiptError::TooLong { bytes: receipt.len() });
     }
-    let payload = jws::verify(receipt, TYPE, keys)?;
-    serde_json::from_slice(&payload).map_err(|error| ReceiptError::Claims { reason: error.to_string() })
+    if receipt.contains(batch::SEPARATOR) {
+        return batch::verify(receipt, keys);
+    }
+    let claims: ReceiptClaims = claims_of(&jws::verify(receipt, TYPE, keys)?)?;
+    match claims.log.index {
+        Some(_) => Ok(claims),
+        None => Err(ReceiptError::Claims { reason: "`log.index` is missing".to_owned() }),
+    }
+}
+
+fn claims_of<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ReceiptError> {
+    serde_json::from_slice(payload).map_err(|error| ReceiptError::Claims { reason: error.to_string() })
 }
 
 /// Check a whole answer: its receipt, and that the receipt is of this answer.

@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize, Serializer};
-use uuid::Uuid;
 
 use super::{
-    Appended, AuditError, Digest,
+    AuditError, Digest,
     receipt::{LogPlace, ReceiptClaims},
 };
 use crate::{
@@ -265,8 +264,8 @@ impl Record {
         serde_json::from_slice(payload).map_err(not_a_record)
     }
 
-    /// What the receipt of the answer states, once the record is at its place in the log.
-    pub fn receipt_claims(&self, issuer: &str, log: Uuid, place: &Appended) -> Result<ReceiptClaims, AuditError> {
+    /// What the receipt of the answer states, where the record stands at that place of the log.
+    pub fn receipt_claims(&self, issuer: &str, log: LogPlace) -> Result<ReceiptClaims, AuditError> {
         fn known<T: Clone>(member: Option<&T>, missing: &'static str) -> Result<T, AuditError> {
             member.cloned().ok_or(AuditError::NotAnswered { missing })
         }
@@ -287,7 +286,7 @@ impl Record {
             policy_set: known(self.policy_set.as_ref(), "policy_set")?,
             request_sha256: self.request_sha256,
             answer_sha256: known(self.answer_sha256.as_ref(), "answer_sha256")?,
-            log: LogPlace { id: log, index: place.index, leaf: Digest(place.leaf) },
+            log,
         })
     }
 }
@@ -304,6 +303,8 @@ fn milliseconds<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S:
 
 #[cfg(test)]
 pub(super) mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     pub(crate) const ITEM: &str = "11440100MB9YYY997R3440101001000";
@@ -367,8 +368,8 @@ pub(super) mod tests {
 
     #[test]
     fn only_an_answer_has_a_receipt() {
-        let place = Appended { index: 0, leaf: [0; 32] };
-        let claims = |record: &Record| record.receipt_claims("https://node.example", Uuid::nil(), &place);
+        let place = LogPlace { id: Uuid::nil(), index: None, leaf: Digest([0; 32]) };
+        let claims = |record: &Record| record.receipt_claims("https://node.example", place);
         assert!(claims(&answered_record()).is_ok());
         let mut refused = answered_record();
         refused.answer_sha256 = None;

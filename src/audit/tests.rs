@@ -1,6 +1,7 @@
 //! The log as a whole: what is acknowledged survives, what is damaged is not opened, and nobody is told too early.
 
 mod harm;
+mod receipts;
 
 use std::{
     fs,
@@ -179,10 +180,14 @@ fn two_processes_cannot_append_to_one_log() {
 }
 
 /// A log whose segment is this device file, so that the disk fails as the device does.
-fn failing(dir: &Path, device: &str) -> (Arc<appender::Shared>, tokio::sync::mpsc::Sender<appender::Entry>) {
+fn failing(
+    dir: &Path,
+    device: &str,
+    options: LogOptions,
+) -> (Arc<appender::Shared>, tokio::sync::mpsc::Sender<appender::Entry>) {
     let mut recovered = recovery::begin(dir, LOG, SEGMENT_BYTES_MIN).unwrap();
     recovered.segment.file = fs::File::options().read(true).write(true).open(device).unwrap();
-    let (appender, shared) = appender::Appender::new(dir.to_owned(), recovered, SEGMENT_BYTES_MIN);
+    let (appender, shared) = appender::Appender::new(dir.to_owned(), recovered, &options);
     let (queue, entries) = tokio::sync::mpsc::channel(8);
     std::thread::spawn(move || appender.run(entries));
     (shared, queue)
@@ -193,10 +198,10 @@ fn after_a_failed_write_or_sync_nobody_is_told_that_it_worked() {
     // A write to the one fails for want of space; the other takes every write and cannot be synced.
     for device in ["/dev/full", "/dev/null"] {
         let dir = tempfile::tempdir().unwrap();
-        let (shared, queue) = failing(dir.path(), device);
+        let (shared, queue) = failing(dir.path(), device, options());
         let (told, taken) = runtime().block_on(async {
             let (done, told) = tokio::sync::oneshot::channel();
-            let entry = |done| appender::Entry { payload: vec![1], leaf: leaf_hash(&[1]), done };
+            let entry = |done| appender::Entry { payload: vec![1], leaf: leaf_hash(&[1]), receipt: None, done };
             queue.send(entry(done)).await.unwrap();
             let told = told.await;
             assert!(!shared.is_healthy(), "{device}: unhealthy before anybody hears of it");

@@ -10,20 +10,20 @@ pub type Hash = [u8; 32];
 
 /// RFC 6962 section 2.1: SHA-256(0x00 || payload). The prefix keeps a leaf from passing for a node.
 pub fn leaf_hash(payload: &[u8]) -> Hash {
-    prefixed(0x00, &[payload])
-}
-
-pub(super) fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    prefixed(0x01, &[left, right])
-}
-
-fn prefixed(prefix: u8, parts: &[&[u8]]) -> Hash {
     let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    context.update(&[prefix]);
-    parts.iter().for_each(|part| context.update(part));
+    context.update(&[0x00]);
+    context.update(payload);
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
+}
+
+pub(super) fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    // In one piece: the appender makes one or two of these for each record, and a context of its own would be allocated.
+    let mut node = [0x01; 65];
+    node[1..33].copy_from_slice(left);
+    node[33..].copy_from_slice(right);
+    sha256(&node).0
 }
 
 /// The tree over the first `size` leaves, as far as appending needs it.

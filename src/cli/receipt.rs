@@ -81,6 +81,8 @@ impl From<ReceiptError> for Verdict {
             ReceiptError::NoReceipt | ReceiptError::Answer { .. } => Self::Unusable(error),
             ReceiptError::TooLong { .. }
             | ReceiptError::Signature(_)
+            | ReceiptError::Batch { .. }
+            | ReceiptError::NotCovered
             | ReceiptError::Claims { .. }
             | ReceiptError::OtherAnswer
             | ReceiptError::OtherRequest => Self::Invalid(error),
@@ -127,8 +129,9 @@ fn said(claims: &ReceiptClaims) -> String {
     lines.extend([
         ("decision", format!("{} (policy set {})", claims.decision.as_str(), claims.policy_set)),
         ("outcome", claims.outcome.clone()),
-        ("record", format!("{} of log {}, leaf {}", claims.log.index, claims.log.id, claims.log.leaf)),
     ]);
+    let index = claims.log.index.map_or_else(String::new, |index| format!("{index} of "));
+    lines.push(("record", format!("{index}log {}, leaf {}", claims.log.id, claims.log.leaf)));
     lines.into_iter().fold(String::new(), |mut text, (name, value)| {
         let _ = writeln!(text, "{name:9} {value}");
         text

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{
     Complaint,
+    audit::ReceiptForm,
     key::{Key, Rule},
     limits::{Limit, Unit},
     log::{LogFilter, LogFormat},
@@ -335,4 +336,4 @@ macro_rules! text_setting {
     )+ };
 }
 
-text_setting!(BaseUrl, ForeignTokenType, LogFormat, LogFilter, SignatureAlgorithm);
+text_setting!(BaseUrl, ForeignTokenType, LogFormat, LogFilter, ReceiptForm, SignatureAlgorithm);

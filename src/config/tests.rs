@@ -131,6 +131,7 @@ fn a_value_that_does_not_fit_is_refused_with_key_reason_and_remedy() {
         ("[http]\nbody_bytes_max = 'five'", ["`http.body_bytes_max`", "64 KiB"]),
         ("[http]\nbody_bytes_max = [1]", ["`http.body_bytes_max`", "a list"]),
         ("[log]\nlevel = 'datafusion=trace'", ["`log.level`", "library"]),
+        ("[audit]\nreceipts = 'merkle'", ["`audit.receipts`", "`single`"]),
         ("[log]\nformat = 'xml'", ["`log.format`", "`json`"]),
         (
             "[[issuers]]\nissuer = 'https://a.example'\ndepartments = ['gz-tax']",

@@ -16,12 +16,11 @@ use super::{
 };
 use crate::{
     agreements::Agreements,
-    audit::{AuditError, Log, Pseudonymiser, Record, receipt},
+    audit::{AuditError, Log, Pseudonymiser, Record, receipt::Receipts},
     catalog::Catalog,
     engine::{Engine, Found},
     identifiers::{AgreementId, CallId},
     identity::{Caller, Verifier},
-    keys::SigningKey,
     ledger::Agreement,
     policy::{self, Decision, Obligations, Operation, PolicySet},
     problem::{Code, Problem},
@@ -50,9 +49,7 @@ pub struct Parts {
     pub verifier: Arc<Verifier>,
     pub log: Arc<Log>,
     pub pseudonyms: Pseudonymiser,
-    pub receipt_key: Arc<SigningKey>,
-    /// The node's public URL, which its receipts name as issuer.
-    pub url: String,
+    pub receipts: Receipts,
     /// Ceiling of one client over all its agreements.
     pub client_calls_per_second: NonZeroU32,
     /// How long a look-up may take before the answer is indeterminate.
@@ -258,15 +255,24 @@ impl Exchange {
             }
         };
         record.took(started.elapsed());
-        let payload = record.to_bytes().map_err(|error| refused(audit_failed(&error)))?;
         let recording = std::time::Instant::now();
-        let appended = self.parts.log.append(payload).await.map_err(|error| refused(audit_failed(&error)))?; // 8 record
+        let recorded = self.record(&record, composed).await; //                                     8 record, 9 sign
         histogram!("shuqiao_step_seconds", "step" => "record").record(recording.elapsed().as_secs_f64());
-        let (body, canonical) = composed.map_err(refused)?;
-        let claims = record.receipt_claims(&self.parts.url, self.parts.log.id(), &appended);
-        let claims = claims.map_err(|error| refused(audit_failed(&error)))?;
-        let receipt = receipt::sign(&self.parts.receipt_key, &claims); //                                       9 sign
-        Ok(Answer { body, canonical, receipt })
+        recorded.map_err(|error| refused(audit_failed(&error)))?.map_err(refused)
+    }
+
+    async fn record(
+        &self,
+        record: &Record,
+        composed: Result<(AnswerBody, Vec<u8>), Problem>,
+    ) -> Result<Result<Answer, Problem>, AuditError> {
+        match composed {
+            Ok((body, canonical)) => {
+                let receipt = self.parts.receipts.record(record).await?;
+                Ok(Ok(Answer { body, canonical, receipt }))
+            }
+            Err(problem) => self.parts.log.append(record.to_bytes()?).await.map(|_| Err(problem)),
+        }
     }
 
     /// The policy set that decides from now on; the one before goes when its last call is done.
@@ -338,10 +344,12 @@ fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
 
 /// No record, no answer (promise 2).
 fn audit_failed(error: &AuditError) -> Problem {
-    tracing::error!(error = error as &dyn std::error::Error, "the audit log did not take a record");
     let code = match error.code() {
-        Code::Overloaded => Code::Overloaded,
-        _ => Code::AuditUnavailable,
+        Code::Overloaded => Code::Overloaded, // Not logged: it comes with every call past capacity, and is counted.
+        _ => {
+            tracing::error!(error = error as &dyn std::error::Error, "the audit log did not take a record");
+            Code::AuditUnavailable
+        }
     };
     let problem = Problem::new(code, "the call could not be recorded, so it is not answered");
     problem.remedy("Try again.").retry_after(1)

@@ -21,9 +21,12 @@ use uuid::Uuid;
 
 use crate::{
     agreements::{self, AgreementsError},
-    audit::{self, AuditError, Log, LogOptions, Pseudonymiser, Record},
+    audit::{
+        self, AuditError, Log, LogOptions, Pseudonymiser, Record,
+        receipt::{HeadSigner, Receipts},
+    },
     catalog::{self, Catalog, CatalogError},
-    config::{ForeignTokenType, IssuerSettings, Settings, SignatureAlgorithm},
+    config::{ForeignTokenType, IssuerSettings, ReceiptForm, Settings, SignatureAlgorithm},
     engine::{Engine, EngineError},
     exchange::{Answer, Exchange, Incoming, Parts, ProbeFailed, Question, Refusal, day_in_china, prove_the_locks},
     identifiers::{AgreementId, CallId, ClientId},
@@ -126,7 +129,7 @@ impl Node {
             settings.lookup.sql_memory_bytes,
             settings.lookup.rows_max,
         )?);
-        let (log, used) = open_log(&settings, now)?;
+        let (log, used) = open_log(&settings, &receipt_key, clock)?;
         let exchange = Exchange::new(
             Parts {
                 catalog: Arc::clone(&catalog),
@@ -136,8 +139,11 @@ impl Node {
                 verifier: Arc::clone(&verifier),
                 log: Arc::clone(&log),
                 pseudonyms,
-                receipt_key: Arc::clone(&receipt_key),
-                url: settings.node.url.as_str().to_owned(),
+                receipts: Receipts::new(
+                    Arc::clone(&log),
+                    Arc::clone(&receipt_key),
+                    settings.node.url.as_str().to_owned(),
+                ),
                 client_calls_per_second: NonZeroU32::new(settings.limits.calls_per_second).unwrap_or(NonZeroU32::MIN),
                 lookup_deadline: settings.lookup.deadline,
             },
@@ -323,16 +329,22 @@ fn pseudonymiser(file: &Path) -> Result<Pseudonymiser, NodeError> {
 type Used = Vec<(AgreementId, chrono::NaiveDate)>;
 
 /// Recover the log, and read back which agreements were used today.
-fn open_log(settings: &Settings, now: DateTime<Utc>) -> Result<(Arc<Log>, Used), NodeError> {
+fn open_log(
+    settings: &Settings,
+    key: &Arc<SigningKey>,
+    clock: fn() -> DateTime<Utc>,
+) -> Result<(Arc<Log>, Used), NodeError> {
+    let signer = || HeadSigner { key: Arc::clone(key), issuer: settings.node.url.as_str().to_owned(), clock };
     let options = LogOptions {
         segment_bytes: settings.audit.segment_bytes,
         queue_max: settings.audit.queue_max,
+        heads: (settings.audit.receipts == ReceiptForm::Batch).then(signer),
         ..LogOptions::default()
     };
     let folder = settings.paths.audit();
     let (log, recovery) = Log::open(&folder, options)?;
     tracing::info!(records = recovery.records, truncated_bytes = recovery.truncated_bytes, "audit log recovered");
-    let today = day_in_china(now);
+    let today = day_in_china(clock());
     let mut used = Vec::new();
     for entry in audit::read(&folder, 0)? {
         let (_, payload) = entry?;

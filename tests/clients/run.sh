@@ -6,11 +6,12 @@ here="$(cd "$(dirname "$0")" && pwd)"
 target="$1"
 tools="$target/test-clients"
 port="${TEST_PORT:-8649}"
+declare -A ports=([batch]=$port [single]=$((port + 1)))
 work="$(mktemp -d)"
-passed=0 failed=0 skipped=0
+node=() passed=0 failed=0 skipped=0
 
 finish() {
-    [ -n "${node:-}" ] && kill "$node" 2>/dev/null && wait "$node" 2>/dev/null
+    for one in "${node[@]}"; do kill "$one" 2>/dev/null && wait "$one" 2>/dev/null; done
     rm -rf "$work"
 }
 trap finish EXIT
@@ -26,19 +27,29 @@ if [ ! -f "$tools/npm.ready" ] || ! cmp -s "$here/package.json" "$tools/npm.read
         && (cd "$tools/npm" && npm install --silent --no-audit --no-fund) && cp "$here/package.json" "$tools/npm.ready"
 fi
 
-"$target/release/shuqiao" demo --dir "$work/node" --port "$port" --persons 2000 >"$work/demo.log" 2>&1 &
-node=$!
-for _ in $(seq 1 240); do
-    grep -q 'Ctrl-C stops' "$work/demo.log" && break
-    kill -0 "$node" 2>/dev/null || break
-    sleep 0.5
-done
-if ! grep -q 'Ctrl-C stops' "$work/demo.log"; then
-    cat "$work/demo.log"
+# start FORM: a node that signs its receipts in this form, in the folder of that name.
+start() {
+    local log="$work/$1.log"
+    SHUQIAO_AUDIT__RECEIPTS="$1" "$target/release/shuqiao" demo --dir "$work/$1" --port "${ports[$1]}" --persons 2000 >"$log" 2>&1 &
+    node+=($!)
+    for _ in $(seq 1 240); do
+        grep -q 'Ctrl-C stops' "$log" && return
+        kill -0 $! 2>/dev/null || break
+        sleep 0.5
+    done
+    cat "$log"
     echo "the node did not come up"
     echo "0 passed, 1 failed, 0 skipped"
     exit 1
-fi
+}
+
+# use FORM: the checks that follow are of that node.
+use() {
+    export NODE_PROGRAM="$target/release/shuqiao" SHUQIAO_DIR="$work/$1" NODE_URL="http://127.0.0.1:${ports[$1]}"
+}
+
+start batch
+start single
 
 # check NAME NEEDED COMMAND...: run a check, or say that it was skipped because NEEDED is not there.
 check() {
@@ -57,10 +68,16 @@ check() {
     fi
 }
 
-export NODE_PROGRAM="$target/release/shuqiao" SHUQIAO_DIR="$work/node" NODE_URL="http://127.0.0.1:$port"
-check "make answers to verify" "$tools/python.ready" "$python" "$here/answers.py" "$work/answers"
-check "receipt: PyPI joserfc verifies it, and refuses every changed bit" "$tools/python.ready" "$python" "$here/receipt_joserfc.py" "$work/answers"
-check "receipt: npm jose verifies it, and refuses every changed bit" "$tools/npm.ready" node "$here/receipt_jose.mjs" "$tools/npm" "$work/answers"
+page="$here/../../docs/receipts.md"
+for form in single batch; do
+    use "$form"
+    answers="$work/answers/$form"
+    check "make answers with $form receipts" "$tools/python.ready" "$python" "$here/answers.py" "$answers"
+    check "$form receipt: PyPI joserfc verifies it, and refuses every changed bit" "$tools/python.ready" \
+        "$python" "$here/receipt_joserfc.py" "$answers" "$page"
+    check "$form receipt: npm jose verifies it, and refuses every changed bit" "$tools/npm.ready" \
+        node "$here/receipt_jose.mjs" "$tools/npm" "$answers" "$page"
+done
 check "token: PyPI PyJWT makes an assertion that is accepted" "$tools/python.ready" "$python" "$here/token_pyjwt.py"
 check "table: PyPI deltalake reads the published version" "$tools/python.ready" "$python" "$here/table_deltalake.py"
 check "openapi: schemathesis finds no 5xx and no undocumented status" "$tools/python.ready" "$python" "$here/openapi_schemathesis.py"

@@ -4,14 +4,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{
-    super::{Appended, record::tests::answered_record},
-    *,
-};
+use super::{super::record::tests::answered_record, *};
 
 fn claims() -> ReceiptClaims {
-    let place = Appended { index: 41, leaf: [9; 32] };
-    answered_record().receipt_claims("https://node.example", Uuid::from_u128(5), &place).unwrap()
+    let place = LogPlace { id: Uuid::from_u128(5), index: Some(41), leaf: Digest([9; 32]) };
+    answered_record().receipt_claims("https://node.example", place).unwrap()
 }
 
 fn key() -> (SigningKey, PublicKeys) {

@@ -143,7 +143,7 @@ pub(super) enum CallResponses {
 /// Answer one verification call.
 ///
 /// The answer says `match`, `mismatch`, `not_found` or `indeterminate`, and the same for each claim; never a register
-/// value. Its `receipt` is a compact JWS (EdDSA) over the request's and the answer's digests.
+/// value. Its `receipt` is signed (JWS, EdDSA) over the request's and the answer's digests.
 #[utoipa::path(
     post,
     path = "/v1/verifications",
@@ -163,8 +163,11 @@ pub(crate) async fn verify(State(node): State<Arc<Node>>, headers: HeaderMap, bo
 pub(crate) struct SignedAnswer {
     #[serde(flatten)]
     answer: AnswerBody,
-    /// Compact JWS (EdDSA, `typ` `receipt+jwt`). `request_sha256` is over the request body as sent, `answer_sha256` over
-    /// this answer without `receipt` in RFC 8785 canonical form.
+    /// The node's signed statement of this answer, in one of two forms; docs/receipts.md describes both and how to verify.
+    /// `batch`: `<head>~<claims>~<place>`, where `head` is a compact JWS (EdDSA, `typ` `receipt-head+jwt`) over a Merkle
+    /// root, and the others are base64url of the claims and of their position and path. `single`: a compact JWS (EdDSA,
+    /// `typ` `receipt+jwt`) over the claims. `request_sha256` is over the request body as sent, `answer_sha256` over this
+    /// answer without `receipt` in RFC 8785 canonical form.
     receipt: String,
 }
 
@@ -192,7 +195,7 @@ fn signed(answer: Answer) -> Response {
     let mut bytes = answer.canonical;
     bytes.pop(); // The closing brace of a JSON object, which the canonical form ends with.
     bytes.extend_from_slice(b",\"receipt\":\"");
-    bytes.extend_from_slice(answer.receipt.as_bytes()); // A compact JWS needs no escaping.
+    bytes.extend_from_slice(answer.receipt.as_bytes()); // Base64url, `.` and `~` need no escaping.
     bytes.extend_from_slice(b"\"}");
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], bytes).into_response()
 }

@@ -10,7 +10,17 @@ use crate::support::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_is_verified_offline_and_every_change_is_found() {
-    let home = Home::with_persons(50, "").await;
+    verified_offline("", "does not cover").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_is_one_that_was_signed_by_itself() {
+    verified_offline("[audit]\nreceipts = 'single'", "signature").await;
+}
+
+/// `changed_hint` is said of a receipt whose claims were changed.
+async fn verified_offline(settings: &str, changed_hint: &str) {
+    let home = Home::with_persons(50, settings).await;
     let node = home.serve().await;
     let (http, person) = (client(), person(4));
     let request =
@@ -36,7 +46,9 @@ async fn a_receipt_is_verified_offline_and_every_change_is_found() {
     let valid = verify(&answer_file, &["--request", &request_file]);
     assert_eq!(valid.code, Some(0), "{valid:?}");
     assert!(
-        valid.out.contains("outcome   match") && valid.out.ends_with("of this answer to this request\n"),
+        valid.out.contains("outcome   match")
+            && valid.out.contains("record    0 of log ")
+            && valid.out.ends_with("of this answer to this request\n"),
         "{valid:?}"
     );
     let pretty = serde_json::to_string_pretty(&json(answer.as_bytes())).unwrap();
@@ -52,8 +64,8 @@ async fn a_receipt_is_verified_offline_and_every_change_is_found() {
     let other_request = file("other-request.json", other_request.as_bytes());
     for (said, hint) in [
         (verify(&file("a.json", answer.replace("\"match\"", "\"mismatch\"").as_bytes()), &[]), "answer"),
-        (verify(&file("b.json", answer.replace(&receipt, &changed).as_bytes()), &[]), "signature"),
-        (verify(&file("c.txt", changed.as_bytes()), &[]), "signature"),
+        (verify(&file("b.json", answer.replace(&receipt, &changed).as_bytes()), &[]), changed_hint),
+        (verify(&file("c.txt", changed.as_bytes()), &[]), changed_hint),
         (verify(&answer_file, &["--request", &other_request]), "request"),
     ] {
         assert_eq!(said.code, Some(1), "{said:?}");
