@@ -1,53 +1,39 @@
-//! Durable audit records, beside the machine's serial fdatasync.
+//! Durable audit records, beside the machine's serial fdatasync on the same file system.
 
-use std::{
-    fs::File,
-    os::unix::fs::FileExt,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use shuqiao::audit::{Log, LogOptions};
 
-use crate::{Scale, look_up::closed_loop, pairs::Report};
+use crate::{
+    look_up::closed_loop,
+    options::Scale,
+    report::{Report, Target},
+    syncs::Syncs,
+    world::World,
+};
 
 const RECORD_BYTES: usize = 400;
 
-pub(crate) async fn run(scale: Scale, report: &mut Report) {
-    let dir = tempfile::tempdir().unwrap();
+pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
+    let dir = world.scratch("append");
     let options = LogOptions { queue_max: 65_536, ..LogOptions::default() };
     let (log, _) = Log::open(&dir.path().join("audit"), options).unwrap();
     let log = Arc::new(log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     for callers in [1, 64, 4096] {
-        let mut turns = Vec::new();
-        for _ in 0..scale.rounds {
+        let turn = |_| {
             let log = Arc::clone(&log);
-            let ours = closed_loop(callers, scale.turn_ms, move |_| {
+            let ours = closed_loop(&runtime, callers, scale.turn_ms, move |_| {
                 let log = Arc::clone(&log);
                 async move {
                     log.append(vec![b'x'; RECORD_BYTES]).await.unwrap();
                 }
-            })
-            .await;
-            turns.push((ours, serial_syncs(dir.path(), scale.turn_ms)));
-        }
-        report.pair(&format!("durable audit records, {callers} waiting, beside serial fdatasync"), "a second", &turns);
+            });
+            (ours, Syncs::measure(dir.path(), scale.turn_ms).per_second())
+        };
+        let turns: Vec<_> = (0..scale.rounds).map(turn).collect();
+        let target = (callers == 4096).then_some(Target::RatioAtLeast(60.0));
+        let name = format!("audit: durable records of 400 bytes, {callers} waiting, beside serial fdatasync");
+        report.pair(&name, "a second", &turns, target);
     }
-}
-
-/// Write 4 KiB, sync, again: how many a second.
-fn serial_syncs(dir: &Path, turn_ms: u64) -> f64 {
-    const FILE_BYTES: u64 = 16 << 20;
-    let file = File::options().create(true).truncate(true).read(true).write(true).open(dir.join("raw")).unwrap();
-    file.write_all_at(&vec![0; FILE_BYTES as usize], 0).unwrap();
-    file.sync_all().unwrap();
-    let started = Instant::now();
-    let mut done = 0_u64;
-    while started.elapsed() < Duration::from_millis(turn_ms) {
-        file.write_all_at(&[1; 4096], done * 4096 % FILE_BYTES).unwrap();
-        file.sync_data().unwrap();
-        done += 1;
-    }
-    done as f64 / started.elapsed().as_secs_f64()
 }
