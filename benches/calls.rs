@@ -1,68 +1,77 @@
-//! A full call (token, policy, limits, look-up, durable audit, signed receipt) beside a bare axum echo of JSON.
+//! A full call (token, policy, limits, look-up, durable audit, signed receipt) beside a bare axum echo, and beside axum with
+//! PostgreSQL, all under the same load.
 
-use std::{net::SocketAddr, sync::Arc};
-
-use axum::{Json, Router, routing::post};
-use chrono::Utc;
-use serde_json::{Value, json};
-use shuqiao::{
-    http::{self, Node, operator_token},
-    telemetry,
-};
-use tokio::net::TcpListener;
+use std::sync::Arc;
 
 use crate::{
-    Scale, load,
-    pairs::Report,
-    world::{CLIENT, ITEM, World},
+    client::Requests,
+    contenders::{Contender, Kind, contenders},
+    load::{self, Load},
+    options::Scale,
+    postgres::Postgres,
+    process,
+    report::{Report, Target},
+    world::World,
 };
 
-pub(crate) async fn run(world: &World, scale: Scale, report: &mut Report) {
-    let settings = world.settings().await;
-    let node = Node::open(settings.clone(), telemetry::install_metrics().unwrap(), Utc::now).await.unwrap();
-    let (listener, ours) = any_port().await;
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(http::serve(Arc::clone(&node), listener, async {
-        let _ = stopped.await;
-    }));
-    let (listener, theirs) = any_port().await;
-    tokio::spawn(async move {
-        let router = Router::new().route("/v1/verifications", post(|Json(body): Json<Value>| async { Json(body) }));
-        axum::serve(listener, router).await.unwrap();
-    });
-    let token = operator_token(&settings, &CLIENT.parse().unwrap(), Utc::now()).await.unwrap();
-    let bodies: Vec<_> = world
-        .people(20_000)
-        .iter()
-        .map(|person| {
-            json!({ "dataset": "natural-person", "item": ITEM, "case": "BENCH-1",
-                    "subject": { "resident_id": person.resident_id }, "claims": { "name": person.name } })
-            .to_string()
-        })
-        .collect();
-    let requests = |token: Option<&str>| {
-        Arc::new(bodies.iter().map(|body| load::post("/v1/verifications", token, body)).collect::<Vec<_>>())
-    };
-    let (asked, echoed) = (requests(Some(&token)), requests(None));
-    for connections in [1, 64] {
-        let mut turns = Vec::new();
-        for _ in 0..scale.rounds {
-            let call = load::run(ours, Arc::clone(&asked), connections, scale.turn_ms).await;
-            let echo = load::run(theirs, Arc::clone(&echoed), connections, scale.turn_ms).await;
-            turns.push((call, echo));
-        }
-        let part = |get: fn(&load::Load) -> f64| turns.iter().map(|(a, b)| (get(a), get(b))).collect::<Vec<_>>();
-        let name = |what: &str| format!("full call, {connections} connections, beside a bare echo: {what}");
-        report.pair(&name("calls"), "a second", &part(|load| load.per_second));
-        report.pair(&name("p50"), "us", &part(|load| load.p50));
-        report.pair(&name("p99"), "us", &part(|load| load.p99));
-    }
-    drop(stop);
-    serving.await.unwrap();
+/// One contender's turn.
+struct Turn {
+    load: Load,
+    /// Microseconds of processor time a call: the server's, and the load generator's.
+    server_cpu: f64,
+    client_cpu: f64,
 }
 
-async fn any_port() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
+type Measure = (&'static str, &'static str, fn(&Turn) -> f64);
+
+const MEASURES: [Measure; 5] = [
+    ("calls", "a second", |turn| turn.load.per_second),
+    ("p50", "us", |turn| turn.load.p50),
+    ("p99", "us", |turn| turn.load.p99),
+    ("server's processor time", "us a call", |turn| turn.server_cpu),
+    ("client's processor time", "us a call", |turn| turn.client_cpu),
+];
+
+pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
+    let database = Postgres::over(world, scale.persons >= 1_000_000);
+    if let Err(why) = &database {
+        report.skip("calls beside axum with PostgreSQL", why);
+    }
+    let contenders = contenders(world, database.as_ref().ok(), report);
+    for connections in [64, 1] {
+        let turn = |contender: &Contender, turn_ms| turn(contender, connections, turn_ms);
+        contenders.iter().for_each(|contender| drop(turn(contender, scale.turn_ms / 4))); // Warms.
+        let round = |_| contenders.iter().map(|contender| turn(contender, scale.turn_ms)).collect();
+        let rounds: Vec<Vec<Turn>> = (0..scale.rounds).map(round).collect();
+        tell(&contenders, connections, &rounds, report);
+    }
+}
+
+/// Every own contender beside every other.
+fn tell(contenders: &[Contender], connections: usize, rounds: &[Vec<Turn>], report: &mut Report) {
+    let with_kind = |wanted: fn(Kind) -> bool| contenders.iter().enumerate().filter(move |(_, one)| wanted(one.kind));
+    for (own, ours) in with_kind(|kind| matches!(kind, Kind::Own { .. })) {
+        for (other, theirs) in with_kind(|kind| !matches!(kind, Kind::Own { .. })) {
+            let least = match (ours.kind, theirs.kind) {
+                (Kind::Own { of_echo }, Kind::Echo) => of_echo,
+                _ => 3.0,
+            };
+            for (what, unit, get) in MEASURES {
+                let turns: Vec<_> = rounds.iter().map(|round| (get(&round[own]), get(&round[other]))).collect();
+                let is_goal = what == "calls" && connections == 64;
+                let name = format!("call, {}, {connections} connections, beside {}: {what}", ours.name, theirs.name);
+                report.pair(&name, unit, &turns, is_goal.then_some(Target::RatioAtLeast(least)));
+            }
+        }
+    }
+}
+
+fn turn(contender: &Contender, connections: usize, turn_ms: u64) -> Turn {
+    let Contender { server, requests, .. } = contender;
+    let own = || process::cpu_alone(std::process::id());
+    let (server_before, own_before) = (server.cpu(), own());
+    let load = load::closed(server.address, requests, connections, turn_ms);
+    let micros_a_call = |spent: std::time::Duration| spent.as_secs_f64() * 1e6 / load.calls as f64;
+    let (server_cpu, client_cpu) = (micros_a_call(server.cpu() - server_before), micros_a_call(own() - own_before));
+    Turn { load, server_cpu, client_cpu }
 }

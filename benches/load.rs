@@ -1,90 +1,83 @@
-//! A load generator: keep-alive connections over loopback, each with its next request as soon as the last is answered.
+//! Closed-loop load: so many connections, each with its next call as soon as the last is answered.
 //!
-//! As small as it can be, because it shares two cores with what it measures: requests are bytes made beforehand, answers
-//! are read up to their `content-length`, and nothing of them is parsed but the status.
+//! One thread a core, each with connections of its own: cheaper than a runtime that moves tasks between its threads, and
+//! one thread alone would be the limit of the fastest server.
 
 use std::{
     net::SocketAddr,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use crate::client::{Connection, Requests};
 
 /// What a turn of load came to.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
+    pub(crate) calls: usize,
     pub(crate) per_second: f64,
     /// Microseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
 }
 
-/// The bytes of a POST.
-pub(crate) fn post(path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
-    let bearer = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    format!(
-        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{bearer}content-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
 /// Load an address for a while; every answer must be a 200.
-pub(crate) async fn run(address: SocketAddr, requests: Arc<Vec<Vec<u8>>>, connections: usize, turn_ms: u64) -> Load {
+pub(crate) fn closed(address: SocketAddr, requests: &Arc<Requests>, connections: usize, turn_ms: u64) -> Load {
     let started = Instant::now();
     let end = started + Duration::from_millis(turn_ms);
-    let callers: Vec<_> = (0..connections)
-        .map(|caller| tokio::spawn(connection(address, Arc::clone(&requests), caller * 7919, end)))
-        .collect();
-    let mut times = Vec::new();
-    for caller in callers {
-        times.extend(caller.await.unwrap());
-    }
-    let per_second = times.len() as f64 / started.elapsed().as_secs_f64();
-    times.sort_unstable();
-    let at = |share: f64| times.get((times.len() as f64 * share) as usize).map_or(0.0, |time| f64::from(*time));
-    Load { per_second, p50: at(0.5), p99: at(0.99) }
+    let threads = spread(connections).into_iter().map(|numbers| {
+        let requests = Arc::clone(requests);
+        thread::spawn(move || {
+            let runtime = runtime();
+            let callers: Vec<_> = numbers
+                .map(|number| runtime.spawn(caller(address, Arc::clone(&requests), number * 7919, end)))
+                .collect();
+            runtime.block_on(async {
+                let mut times = Vec::new();
+                for caller in callers {
+                    times.extend(caller.await.unwrap());
+                }
+                times
+            })
+        })
+    });
+    // All threads start before the first is waited for.
+    let threads: Vec<_> = threads.collect();
+    let times: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+    let calls = times.len();
+    let per_second = calls as f64 / started.elapsed().as_secs_f64();
+    let (p50, p99) = percentiles(times);
+    Load { calls, per_second, p50, p99 }
 }
 
-async fn connection(address: SocketAddr, requests: Arc<Vec<Vec<u8>>>, first: usize, end: Instant) -> Vec<u32> {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let (mut times, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+/// The numbers of the connections that each thread has.
+pub(crate) fn spread(connections: usize) -> Vec<std::ops::Range<usize>> {
+    let threads = thread::available_parallelism().map_or(2, usize::from).min(connections);
+    (0..threads).map(|n| n * connections / threads..(n + 1) * connections / threads).collect()
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Median and 99th percentile.
+pub(crate) fn percentiles(mut times: Vec<u32>) -> (f64, f64) {
+    times.sort_unstable();
+    let at = |share: f64| times.get((times.len() as f64 * share) as usize).map_or(0.0, |time| f64::from(*time));
+    (at(0.5), at(0.99))
+}
+
+async fn caller(address: SocketAddr, requests: Arc<Requests>, first: usize, end: Instant) -> Vec<u32> {
+    let mut connection = Connection::open(address).await.unwrap();
+    let mut times = Vec::with_capacity(16 * 1024);
     let mut number = first;
     while Instant::now() < end {
         let sent = Instant::now();
-        stream.write_all(&requests[number % requests.len()]).await.unwrap();
-        answer(&mut stream, &mut buffer).await;
+        let answer = connection.call(&requests, number).await.unwrap();
         times.push(sent.elapsed().as_micros() as u32);
+        assert!(answer.status == 200, "{}", connection.text());
         number += 1;
     }
     times
-}
-
-async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) {
-    let mut filled = 0;
-    loop {
-        let read = stream.read(&mut buffer[filled..]).await.unwrap();
-        assert!(read > 0, "the connection was closed");
-        filled += read;
-        let Some(head) = find(&buffer[..filled], b"\r\n\r\n") else { continue };
-        assert!(buffer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&buffer[..filled]));
-        if filled >= head + 4 + content_length(&buffer[..head]) {
-            return;
-        }
-    }
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
-}
-
-fn content_length(head: &[u8]) -> usize {
-    let at = find(head, b"content-length: ").unwrap() + b"content-length: ".len();
-    let digits = head[at..].iter().take_while(|byte| byte.is_ascii_digit());
-    digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'))
 }

@@ -1,73 +1,97 @@
-//! Benchmarks, each beside a floor or a rival in the same run; what is printed are ratios.
+//! Benchmarks, each beside a floor or a rival in the same run; what is told are ratios.
 //!
-//! `cargo bench` runs all, `cargo bench -- look_up calls` some, `cargo bench -- --quick` all in a fraction of the time.
-//! Every pair is measured in turns (A, B, A, B, ...) and compared by medians: the machine is noisy, one absolute time says
-//! nothing. Results are appended to `bench-results.jsonl` in the target directory, one line a run.
+//! `cargo bench` runs all, `cargo bench -- look_up calls` some, `cargo bench -- --quick` all on a small register. Load
+//! generator, node and rivals are separate processes, as in life: this program starts itself again as a rival
+//! (`roles.rs`) and `shuqiao serve` as the node. Every pair is measured in turns (A, B, A, B, ...) and compared by medians:
+//! the machine is noisy, one absolute time says nothing.
 //!
-//! Not criterion: what is asked here is the ratio of two things under the same load, some of them whole servers.
+//! Not criterion: what is asked here is the ratio of two things under the same load, most of them whole servers.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and stops where it cannot go on")]
 
 mod append;
+mod baseline;
 mod calls;
+mod client;
+mod compare;
+mod contenders;
+mod duckdb;
+mod echo;
+mod growth;
+mod home;
+mod idle;
+mod latency;
 mod load;
 mod look_up;
-mod pairs;
+mod machine;
+mod open_loop;
+mod options;
+mod overload;
 mod parts;
+mod postgres;
+mod process;
+mod profile;
+mod report;
+mod results;
+mod roles;
+mod syncs;
 mod world;
 
-use std::{fs, io::Write, path::PathBuf};
+use std::process::ExitCode;
 
-use pairs::Report;
+use options::{Options, Scale};
+use report::Report;
+use world::World;
 
-/// How much is measured.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scale {
-    /// Persons in the register.
-    pub(crate) persons: u64,
-    /// Turns of each pair.
-    pub(crate) rounds: usize,
-    /// Milliseconds of one turn.
-    pub(crate) turn_ms: u64,
-}
+// As in the node's own binary: the engine is measured in this process too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {
+type Section = fn(&World, Scale, &mut Report);
+
+/// The sections, in the order in which they run.
+const SECTIONS: &[(&str, Section)] = &[
+    ("look_up", look_up::run),
+    ("growth", growth::run),
+    ("append", append::run),
+    ("parts", parts::run),
+    ("calls", calls::run),
+    ("latency", latency::run),
+    ("idle", idle::run),
+    ("overload", overload::run),
+    ("profile", profile::run),
+];
+/// Run only where it is named: it measures nothing that others would compare.
+const ON_DEMAND: &str = "profile";
+
+fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    let wanted: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| *wanted == name);
-    let scale = if quick {
-        Scale { persons: 100_000, rounds: 3, turn_ms: 300 }
-    } else {
-        Scale { persons: 1_000_000, rounds: 7, turn_ms: 2_000 }
+    process::have_files();
+    if roles::play(&arguments) {
+        return ExitCode::SUCCESS;
+    }
+    let options = match Options::parse(&arguments) {
+        Ok(options) => options,
+        Err(wrong) => {
+            println!("{wrong}");
+            return ExitCode::FAILURE;
+        }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let world = runtime.block_on(world::World::make(scale));
-    let mut report = Report::default();
-    if is_wanted("look_up") {
-        runtime.block_on(look_up::run(&world, scale, &mut report));
+    match &options.compare {
+        Some((one, other)) => compare::commits(one, other),
+        None => measure(&options),
     }
-    if is_wanted("parts") {
-        parts::run(&world, scale, &mut report);
-    }
-    if is_wanted("append") {
-        runtime.block_on(append::run(scale, &mut report));
-    }
-    if is_wanted("calls") {
-        runtime.block_on(calls::run(&world, scale, &mut report));
-    }
-    println!("{report}");
-    keep(&report.json(scale));
+    ExitCode::SUCCESS
 }
 
-/// Append the results where an earlier commit's results are found again.
-fn keep(line: &serde_json::Value) {
-    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| PathBuf::from("target"), PathBuf::from);
-    let file = target.join("bench-results.jsonl");
-    let appended =
-        fs::OpenOptions::new().create(true).append(true).open(&file).and_then(|mut file| writeln!(file, "{line}"));
-    match appended {
-        Ok(()) => println!("kept in {}", file.display()),
-        Err(error) => println!("not kept in {}: {error}", file.display()),
+fn measure(options: &Options) {
+    let world = World::prepare(options);
+    let mut report = Report::default();
+    for (name, section) in SECTIONS {
+        if options.is_wanted(name, *name != ON_DEMAND) {
+            println!("\n== {name}");
+            section(&world, options.scale, &mut report);
+        }
     }
+    results::keep(&report, options);
 }

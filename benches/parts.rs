@@ -2,6 +2,7 @@
 
 use std::{hint::black_box, time::Instant};
 
+use chrono::Utc;
 use shuqiao::{
     identifiers::{ClientId, FieldName},
     keys::{PublicKeys, SigningKey, jws},
@@ -9,9 +10,10 @@ use shuqiao::{
 };
 
 use crate::{
-    Scale,
-    pairs::{Report, median},
-    world::{CLIENT, ITEM, World},
+    home::{CLIENT, ITEM},
+    options::Scale,
+    report::{Report, median},
+    world::World,
 };
 
 pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
@@ -19,7 +21,8 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     let item = &world.catalog.items[&ITEM.parse().unwrap()];
     let dataset = &world.catalog.datasets["natural-person"];
     let department = &world.catalog.departments[&item.department];
-    let agreement = world.agreements.find(&department.id, &dataset.id, &item.code, world.today);
+    let today = Utc::now().date_naive();
+    let agreement = world.agreements.find(&department.id, &dataset.id, &item.code, today);
     let fields: Vec<FieldName> = vec!["name".parse().unwrap()];
     let question = Question {
         operation: Operation::Verify,
@@ -31,21 +34,20 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
         subject_field: &dataset.key,
         fields: &fields,
         case_present: true,
-        today: world.today,
+        today,
         hour: 10,
     };
-    report.note("one policy decision", micros(scale, || drop(black_box(world.policies.decide(&question)))), "us");
+    let deciding = micros(scale, || drop(black_box(world.policies.decide(&question))));
+    report.note("parts: one policy decision", deciding, "us", None);
 
     let key = SigningKey::generate().unwrap();
     let payload = vec![b'x'; 900];
     let keys = PublicKeys::new([key.public()]);
-    report.note(
-        "one receipt signed (Ed25519, 900 bytes)",
-        micros(scale, || drop(black_box(jws::sign(&key, "t", &payload)))),
-        "us",
-    );
+    let signing = micros(scale, || drop(black_box(jws::sign(&key, "t", &payload))));
+    report.note("parts: one receipt signed (Ed25519, 900 bytes)", signing, "us", None);
     let signed = jws::sign(&key, "t", &payload);
-    report.note("one receipt verified", micros(scale, || drop(black_box(jws::verify(&signed, "t", &keys)))), "us");
+    let verifying = micros(scale, || drop(black_box(jws::verify(&signed, "t", &keys))));
+    report.note("parts: one receipt verified", verifying, "us", None);
 }
 
 /// Median over the rounds of the mean time of one act.

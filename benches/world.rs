@@ -1,78 +1,88 @@
-//! The registers and the node that are measured: made once a run, in a temporary folder.
+//! The register that is measured: made and published once, kept between runs.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use aws_lc_rs::digest;
 use chrono::{NaiveDate, Utc};
 use shuqiao::{
     agreements::{self, Agreements},
     catalog::{self, Catalog},
-    config::Settings,
     engine::{Engine, SortPlace},
-    identifiers::ClientId,
-    keys::{PublicKeys, SigningKey},
-    ledger::{ClientKeys, Ledger, Registration},
     policy::PolicySet,
     publish::{Publication, publish},
     sample::{Person, Register, SampleRequest, World as Sample, write},
 };
 use tempfile::TempDir;
 
-use crate::Scale;
+use crate::options::Options;
 
-pub(crate) const ITEM: &str = "11440100MB9YYY997R3440101001000";
-pub(crate) const CLIENT: &str = "gz-hukou-window";
 const SEED: u64 = 1;
+/// What decides how a published register looks: where one of these has changed, it is published anew.
+const LAYOUT: &[&str] = &[
+    "src/publish/write.rs",
+    "src/engine/sort.rs",
+    "src/engine/schema.rs",
+    "src/storage/delta.rs",
+    "src/sample/person.rs",
+    "catalogs/guangdong/natural-person.yaml",
+];
 
 pub(crate) struct World {
-    pub(crate) dir: TempDir,
     pub(crate) catalog: Catalog,
     pub(crate) agreements: Agreements,
     pub(crate) policies: PolicySet,
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) today: NaiveDate,
+    pub(crate) persons: u64,
+    /// The folder of the published tables.
+    pub(crate) tables: PathBuf,
+    /// The day on which the register was made.
+    today: NaiveDate,
     sample: Sample,
-    persons: u64,
+    cache: PathBuf,
+    /// Two runs at once would measure each other.
+    _lock: File,
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 impl World {
-    pub(crate) async fn make(scale: Scale) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let now = Utc::now();
-        let today = now.date_naive();
+    pub(crate) fn prepare(options: &Options) -> Self {
+        fs::create_dir_all(&options.cache).unwrap();
+        let lock = File::create(options.cache.join("lock")).unwrap();
+        lock.try_lock().expect("another benchmark is running on this cache; wait for it, or name another by --cache");
+        Self::of(options.scale.persons, &options.cache, lock)
+    }
+
+    /// The same with another number of persons.
+    pub(crate) fn resized(&self, persons: u64) -> Self {
+        Self::of(persons, &self.cache, self._lock.try_clone().unwrap())
+    }
+
+    fn of(persons: u64, cache: &Path, lock: File) -> Self {
         let catalog = catalog::load(&root().join("catalogs/guangdong")).unwrap();
         let agreements = agreements::load(&root().join("catalogs/guangdong-agreements.yaml"), &catalog).unwrap();
         let policies = PolicySet::load(&root().join("policies")).unwrap();
-        let file = dir.path().join("persons.parquet");
-        let request = SampleRequest {
-            register: Register::NaturalPerson,
-            rows: scale.persons,
-            seed: SEED,
-            as_of: today,
-            persons: scale.persons,
+        let folder = cache.join(format!("persons-{persons}-{}", layout()));
+        let today = match fs::read_to_string(folder.join("day")) {
+            Ok(day) => day.parse().unwrap(),
+            Err(_) => make(persons, &catalog, cache, &folder),
         };
-        write(&request, &file, &|_| {}).unwrap();
-        let tables = dir.path().join("data/tables");
-        let spill = dir.path().join("spill");
-        fs::create_dir_all(&spill).unwrap();
-        let publication = Publication {
-            dataset: &catalog.datasets["natural-person"],
-            file: &file,
-            table: &tables.join("natural-person"),
-            rejects: &dir.path().join("rejects.csv"),
-            sort: SortPlace { memory_bytes: 512 << 20, spill },
-            as_of: now,
-            now,
-            today,
-        };
-        publish(publication, Arc::new(|_| {})).await.unwrap();
-        let engine = Engine::new(&catalog, &tables, 512 << 20, 100).unwrap();
-        engine.refresh().await;
-        let sample = Sample::new(SEED, today, scale.persons);
-        Self { dir, catalog, agreements, policies, engine: Arc::new(engine), today, sample, persons: scale.persons }
+        let sample = Sample::new(SEED, today, persons);
+        let (tables, cache) = (folder.join("tables"), cache.to_owned());
+        Self { catalog, agreements, policies, persons, tables, today, sample, cache, _lock: lock }
+    }
+
+    /// An engine that serves the register in this process.
+    pub(crate) async fn engine(&self) -> Arc<Engine> {
+        let engine = Engine::new(&self.catalog, &self.tables, 512 << 20, 100).unwrap();
+        let (_, errors) = engine.refresh().await;
+        assert!(errors.is_empty(), "{errors:?}");
+        Arc::new(engine)
     }
 
     /// People spread evenly over the register, never a hot few.
@@ -81,45 +91,68 @@ impl World {
         (0..count).map(|n| self.sample.person(n.wrapping_mul(step) % self.persons)).collect()
     }
 
-    /// Settings of a node over these registers, listening on any port; its client is registered.
-    pub(crate) async fn settings(&self) -> Settings {
-        let root = root();
-        let text = format!(
-            "[node]\nid = 'guangdong'\nurl = 'http://127.0.0.1:8640'\n[paths]\ncatalog = '{0}/catalogs/guangdong'\n\
-             agreements = '{1}'\npolicies = '{0}/policies'\n[http]\nlisten = '127.0.0.1:0'\ncalls_in_flight_max = 4096\n\
-             [limits]\ncalls_per_second = 1000000\n",
-            root.display(),
-            self.generous_agreements().display(),
-        );
-        let file = self.dir.path().join("shuqiao.toml");
-        fs::write(&file, text).unwrap();
-        let settings = Settings::load(Some(&file), &[]).unwrap();
-        let id: ClientId = CLIENT.parse().unwrap();
-        let key = SigningKey::load_or_create(&settings.paths.clients().join("window.pem")).unwrap();
-        let ledger = Ledger::open(&settings.paths.ledger()).await.unwrap();
-        if ledger.client(&id).await.unwrap().is_none() {
-            let keys = ClientKeys::from_json(&PublicKeys::new([key.public()]).jwks().to_string()).unwrap();
-            let department = "gz-administrative-approval".parse().unwrap();
-            let registration = Registration { id, department, name: "bench".to_owned(), keys };
-            ledger.register_client(registration, Utc::now()).await.unwrap();
-        }
-        ledger.close().await;
-        settings
+    /// The register as CSV, for those who load it elsewhere.
+    pub(crate) fn csv(&self, file: &Path) {
+        write(&request(self.persons, self.today), file, &|_| {}).unwrap();
     }
 
-    /// The catalogue's agreements with budgets that a benchmark does not exhaust.
-    fn generous_agreements(&self) -> PathBuf {
-        let text = fs::read_to_string(root().join("catalogs/guangdong-agreements.yaml")).unwrap();
-        let generous: Vec<_> = text
-            .lines()
-            .map(|line| match line.split_once(':') {
-                Some((key, _)) if key.trim() == "calls_per_second" => format!("{key}: 1000000"),
-                Some((key, _)) if key.trim() == "calls_per_day" => format!("{key}: 1000000000"),
-                _ => line.to_owned(),
-            })
-            .collect();
-        let file = self.dir.path().join("agreements.yaml");
-        fs::write(&file, generous.join("\n")).unwrap();
-        file
+    /// A folder for the length of a section, on the disk of the register.
+    pub(crate) fn scratch(&self, section: &str) -> TempDir {
+        tempfile::Builder::new().prefix(section).tempdir_in(&self.cache).unwrap()
+    }
+
+    /// Where something is kept between runs.
+    pub(crate) fn kept(&self, name: &str) -> PathBuf {
+        self.cache.join(name)
+    }
+}
+
+fn layout() -> String {
+    let mut all = digest::Context::new(&digest::SHA256);
+    for file in LAYOUT {
+        all.update(&fs::read(root().join(file)).unwrap());
+    }
+    hex::encode(&all.finish().as_ref()[..4])
+}
+
+fn request(persons: u64, as_of: NaiveDate) -> SampleRequest {
+    SampleRequest { register: Register::NaturalPerson, rows: persons, seed: SEED, as_of, persons }
+}
+
+/// Make the register and publish it; the day is written last and says that it is whole.
+fn make(persons: u64, catalog: &Catalog, cache: &Path, folder: &Path) -> NaiveDate {
+    println!("making a register of {persons} persons in {}", folder.display());
+    forget_others(persons, cache);
+    let (now, spill) = (Utc::now(), folder.join("spill"));
+    let today = now.date_naive();
+    fs::create_dir_all(&spill).unwrap();
+    let file = folder.join("persons.parquet");
+    write(&request(persons, today), &file, &|_| {}).unwrap();
+    let publication = Publication {
+        dataset: &catalog.datasets["natural-person"],
+        file: &file,
+        table: &folder.join("tables/natural-person"),
+        rejects: &folder.join("rejects.csv"),
+        sort: SortPlace { memory_bytes: 512 << 20, spill: spill.clone() },
+        as_of: now,
+        now,
+        today,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let published = runtime.block_on(publish(publication, Arc::new(|_| {}))).unwrap();
+    assert_eq!(published.rows, persons, "{} rows were rejected", published.rejected);
+    fs::remove_file(file).unwrap();
+    fs::remove_dir_all(spill).unwrap();
+    fs::write(folder.join("day"), today.to_string()).unwrap();
+    today
+}
+
+/// Registers of this size that were published in another layout, and what a run left that was cut short.
+fn forget_others(persons: u64, cache: &Path) {
+    let prefix = format!("persons-{persons}-");
+    for entry in fs::read_dir(cache).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            fs::remove_dir_all(entry.path()).unwrap();
+        }
     }
 }

@@ -1,0 +1,78 @@
+//! Five times as many calls as the node can answer, for a minute: what it still answers, how it says no to the rest, what
+//! that costs in memory, and how soon it is itself again.
+
+use std::sync::Arc;
+
+use crate::{
+    contenders::Contender,
+    contenders::own,
+    home::Receipts,
+    load,
+    open_loop::{self, Answered, Outcome, Plan},
+    options::Scale,
+    process,
+    report::{Report, Target},
+    world::World,
+};
+
+const TIMES: f64 = 5.0;
+/// Twice the calls that a node lets be under way at once, so that it has to refuse.
+const CONNECTIONS: usize = 2_048;
+/// Share of the capacity at which a node is at ease: before, and to see it recover.
+const EASY: f64 = 0.2;
+const WINDOW_MS: u32 = 100;
+
+pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
+    let node = own(world, Receipts::Batch).or_else(|| own(world, Receipts::Single)).unwrap();
+    let closed = |turn_ms| load::closed(node.server.address, &node.requests, 64, turn_ms).per_second;
+    closed(scale.turn_ms);
+    let capacity = closed(scale.turn_ms * 2);
+    let easy = Plan { connections: 64, rate: capacity * EASY, turn_ms: scale.turn_ms * 2, waiting_max: 1 << 20 };
+    let (_, usual_p99) = load(&node, easy).percentiles();
+    let before = process::memory(node.server.pid()).resident;
+    let plan =
+        Plan { connections: CONNECTIONS, rate: capacity * TIMES, turn_ms: scale.overload_ms, waiting_max: CONNECTIONS };
+    let under_load = load(&node, plan);
+    let after = load(&node, easy);
+    tell(&under_load, capacity, report);
+    let grown = (process::memory(node.server.pid()).peak - before) / 1024.0;
+    report.note("overload: resident memory above that before, at most", grown, "MiB", None);
+    let recovered = recovery_ms(&after.answered, usual_p99);
+    report.note("overload: from its end to ordinary answers", recovered, "ms", Target::AtMost(1_000.0));
+}
+
+fn load(node: &Contender, plan: Plan) -> Outcome {
+    open_loop::run(node.server.address, &Arc::clone(&node.requests), plan)
+}
+
+fn tell(outcome: &Outcome, capacity: f64, report: &mut Report) {
+    let all = outcome.answered.len() as f64;
+    let good = outcome.good().count() as f64;
+    let refused: Vec<_> = outcome.answered.iter().filter(|answered| answered.status == 503).collect();
+    let shaped = refused.iter().filter(|answered| answered.has_retry_after).count() as f64;
+    let offered = (all + outcome.unsent as f64) / outcome.seconds;
+    report.note("overload: calls that fell due", offered, "a second", None);
+    report.note("overload: calls that the load generator could send", all / outcome.seconds, "a second", None);
+    let pair = [(good / outcome.seconds, capacity)];
+    report.pair("overload: good answers beside capacity", "a second", &pair, Target::RatioAtLeast(0.8));
+    report.note("overload: share of answers that were 503", refused.len() as f64 / all * 100.0, "%", None);
+    if !refused.is_empty() {
+        report.note("overload: share of the 503 with Retry-After", shaped / refused.len() as f64 * 100.0, "%", None);
+        let times = refused.iter().map(|answered| answered.micros).collect();
+        report.note("overload: p50 of a 503", load::percentiles(times).0 / 1e3, "ms", None);
+    }
+    report.note("overload: p50 of a good answer", outcome.percentiles().0 / 1e3, "ms", None);
+    let other = outcome.answered.iter().filter(|answered| ![200, 503].contains(&answered.status)).count();
+    report.note("overload: answers that were neither", other as f64, "", Target::AtMost(0.0));
+}
+
+/// The end of the last window in which an answer was refused or the 99th percentile was over twice the usual one.
+fn recovery_ms(answered: &[Answered], usual_p99: f64) -> f64 {
+    let windows = answered.iter().map(|answered| answered.due_ms / WINDOW_MS).max().unwrap_or(0);
+    let is_bad = |window: &u32| {
+        let inside: Vec<_> = answered.iter().filter(|answered| answered.due_ms / WINDOW_MS == *window).collect();
+        let (_, p99) = load::percentiles(inside.iter().map(|answered| answered.micros).collect());
+        p99 > usual_p99 * 2.0 || inside.iter().any(|answered| answered.status != 200)
+    };
+    (0..windows).rev().find(is_bad).map_or(0.0, |window| f64::from((window + 1) * WINDOW_MS))
+}
