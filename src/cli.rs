@@ -13,6 +13,7 @@ mod demo;
 mod health;
 mod home;
 mod id;
+mod key;
 mod policy;
 mod publish;
 mod receipt;
@@ -69,6 +70,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Verify a receipt, offline.
     Receipt(receipt::ReceiptArgs),
+    /// Change a key that the node signs with.
+    Key(key::KeyArgs),
     /// Ask the published registers a read-only SQL question (on the node itself).
     Sql(sql::SqlArgs),
     /// Is a node ready? Exit 0 if it is.
@@ -106,6 +109,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Policy(args) => policy::run(args),
         Command::Audit(args) => audit::run(args, &home),
         Command::Receipt(args) => receipt::run(args).await,
+        Command::Key(args) => key::run(&args, &home.settings()?),
         Command::Sql(args) => sql::run(args, &home.settings()?).await,
         Command::Health(args) => health::run(args, &home).await,
         Command::Settings(args) => settings::run(args, &home),

@@ -5,9 +5,11 @@
 
 pub mod jws;
 mod public;
+mod ring;
 mod signing;
 
 pub use public::{PublicKey, PublicKeys};
+pub use ring::{KeyRing, Rotated};
 pub use signing::SigningKey;
 
 use crate::problem::Code;

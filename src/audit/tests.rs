@@ -17,7 +17,7 @@ use super::{
     tree::tests::by_definition,
     *,
 };
-use crate::keys::{PublicKeys, SigningKey};
+use crate::keys::{KeyRing, PublicKeys, SigningKey};
 
 const LOG: Uuid = Uuid::from_u128(0xA0D1);
 

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use super::home::Home;
 use crate::{
     audit::{AuditError, Digest, LogReport, verify_log},
-    keys::{PublicKeys, SigningKey},
+    keys::{KeyRing, PublicKeys},
 };
 
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ pub(super) fn run(args: AuditArgs, home: &Home) -> anyhow::Result<ExitCode> {
         Some(dir) => (dir, named),
         None => {
             let paths = home.settings()?.paths;
-            let of_node = || node_keys(paths.keys().join("receipt.pem"));
+            let of_node = || node_keys(paths.receipt_key());
             (paths.audit(), named.map_or_else(of_node, |keys| Ok(Some(keys)))?)
         }
     };
@@ -72,7 +72,7 @@ fn node_keys(file: PathBuf) -> anyhow::Result<Option<PublicKeys>> {
     if !file.exists() {
         return Ok(None);
     }
-    Ok(Some(PublicKeys::new([SigningKey::load(&file)?.public()])))
+    Ok(Some(KeyRing::open(&file)?.public()))
 }
 
 fn said(report: &LogReport, signatures: bool) -> String {

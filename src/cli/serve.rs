@@ -6,12 +6,12 @@ use anyhow::Context;
 use chrono::Utc;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use super::home::Home;
 use crate::{
-    http::{self, Node},
+    http::{self, Node, Reloaded},
     telemetry,
 };
 
@@ -25,9 +25,27 @@ pub(super) async fn run(home: &Home) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot listen on {address} (`http.listen` in the settings)"))?;
     tracing::info!(%address, node = %node.settings.node.id, "serving");
+    tokio::spawn(reload_at_hangup(Arc::clone(&node), signal(SignalKind::hangup())?));
     Box::pin(http::serve(Arc::clone(&node), listener, stop_signal()?)).await;
     tracing::info!("stopped; every answered call is in the log");
     Ok(ExitCode::SUCCESS)
+}
+
+/// At SIGHUP, take policies and keys as they are on the disk now.
+async fn reload_at_hangup(node: Arc<Node>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let node = Arc::clone(&node);
+        match tokio::task::spawn_blocking(move || node.reload()).await {
+            Ok(Ok(Reloaded { policies, receipt_key, token_key })) => {
+                tracing::info!(policies, receipt_key, token_key, "policies and keys were read again");
+            }
+            Ok(Err(error)) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "nothing was changed: policies or keys are not in order"
+            ),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "reading again failed"),
+        }
+    }
 }
 
 /// Resolves at SIGTERM or SIGINT.

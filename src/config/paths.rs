@@ -24,6 +24,16 @@ impl PathSettings {
         self.data.join("keys")
     }
 
+    /// Signs receipts and the heads of the audit log.
+    pub fn receipt_key(&self) -> PathBuf {
+        self.keys().join("receipt.pem")
+    }
+
+    /// Signs access tokens.
+    pub fn token_key(&self) -> PathBuf {
+        self.keys().join("token.pem")
+    }
+
     /// Segments and checkpoints of the audit log.
     pub fn audit(&self) -> PathBuf {
         self.data.join("audit")

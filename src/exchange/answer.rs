@@ -275,7 +275,12 @@ impl Exchange {
         }
     }
 
-    /// The policy set that decides from now on; the one before goes when its last call is done.
+    /// Decide by this set from now on; the one before goes when its last call is done.
+    pub fn set_policies(&self, policies: Arc<PolicySet>) {
+        self.decider.store(Arc::new(Decider::new(policies)));
+    }
+
+    /// The policy set that decides.
     pub fn policies(&self) -> Arc<PolicySet> {
         Arc::clone(self.decider.load().policies())
     }

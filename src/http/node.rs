@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
-    agreements::{self, AgreementsError},
+    agreements::{self, Agreements, AgreementsError},
     audit::{
         self, AuditError, Log, LogOptions, Pseudonymiser, Record,
         receipt::{HeadSigner, Receipts},
@@ -34,7 +34,7 @@ use crate::{
         Algorithm, ClientClaim, ClientDirectory, ForeignIssuer, IdentityError, IssuedToken, Issuer, TokenRequest,
         TokenRules, Verifier,
     },
-    keys::{KeyError, PublicKeys, SigningKey},
+    keys::{KeyError, KeyRing, PublicKeys},
     ledger::{Ledger, LedgerError},
     policy::{Operation, PolicyError, PolicySet},
     problem::{Code, Problem},
@@ -81,13 +81,14 @@ pub struct Node {
     pub settings: Settings,
     pub catalog: Arc<Catalog>,
     pub engine: Arc<Engine>,
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
     issuer: Issuer,
     pub(super) verifier: Arc<Verifier>,
     pub(super) directory: Arc<ClientDirectory>,
     log: Arc<Log>,
-    receipt_key: Arc<SigningKey>,
-    public_keys: PublicKeys,
+    pub(super) agreements: Arc<Agreements>,
+    pub(super) receipt_keys: Arc<KeyRing>,
+    pub(super) token_keys: Arc<KeyRing>,
     metrics: PrometheusHandle,
     clock: fn() -> DateTime<Utc>,
     pub(super) in_flight: Semaphore,
@@ -111,17 +112,15 @@ impl Node {
         let probes = prove_the_locks(&catalog, &agreements, &policies, day_in_china(now))?;
         tracing::info!(probes, policies = policies.hash(), "start-up probes passed");
 
-        let receipt_key = Arc::new(SigningKey::load_or_create(&paths.keys().join("receipt.pem"))?);
-        let token_key = Arc::new(SigningKey::load_or_create(&paths.keys().join("token.pem"))?);
-        let public_keys = PublicKeys::new([receipt_key.public(), token_key.public()]);
+        let receipt_keys = Arc::new(KeyRing::open(&paths.receipt_key())?);
+        let token_keys = Arc::new(KeyRing::open(&paths.token_key())?);
         let pseudonyms = pseudonymiser(&paths.keys().join("pseudonym.secret"))?;
 
         let directory = Arc::new(ClientDirectory::open(Ledger::open(&paths.ledger()).await?).await?);
         let rules = token_rules(&settings);
         let foreign = settings.issuers.iter().map(foreign_issuer).collect::<Result<Vec<_>, _>>()?;
-        let token_keys = PublicKeys::new([token_key.public()]);
-        let verifier = Arc::new(Verifier::new(rules.clone(), &token_keys, foreign, Arc::clone(&directory))?);
-        let issuer = Issuer::new(rules, token_key, Arc::clone(&directory))?;
+        let verifier = Arc::new(Verifier::new(rules.clone(), &token_keys.public(), foreign, Arc::clone(&directory))?);
+        let issuer = Issuer::new(rules, Arc::clone(&token_keys), Arc::clone(&directory))?;
 
         let engine = Arc::new(Engine::new(
             &catalog,
@@ -129,11 +128,11 @@ impl Node {
             settings.lookup.sql_memory_bytes,
             settings.lookup.rows_max,
         )?);
-        let (log, used) = open_log(&settings, &receipt_key, clock)?;
+        let (log, used) = open_log(&settings, &receipt_keys, clock)?;
         let exchange = Exchange::new(
             Parts {
                 catalog: Arc::clone(&catalog),
-                agreements,
+                agreements: Arc::clone(&agreements),
                 engine: Arc::clone(&engine),
                 policies,
                 verifier: Arc::clone(&verifier),
@@ -141,7 +140,7 @@ impl Node {
                 pseudonyms,
                 receipts: Receipts::new(
                     Arc::clone(&log),
-                    Arc::clone(&receipt_key),
+                    Arc::clone(&receipt_keys),
                     settings.node.url.as_str().to_owned(),
                 ),
                 client_calls_per_second: NonZeroU32::new(settings.limits.calls_per_second).unwrap_or(NonZeroU32::MIN),
@@ -159,8 +158,9 @@ impl Node {
             verifier,
             directory,
             log,
-            receipt_key,
-            public_keys,
+            agreements,
+            receipt_keys,
+            token_keys,
             metrics,
             clock,
             in_flight,
@@ -197,8 +197,9 @@ impl Node {
     }
 
     /// The public halves of the keys that sign receipts, checkpoints and tokens.
-    pub fn public_keys(&self) -> &PublicKeys {
-        &self.public_keys
+    pub fn public_keys(&self) -> PublicKeys {
+        let (receipt, token) = (self.receipt_keys.public(), self.token_keys.public());
+        PublicKeys::new(receipt.iter().chain(token.iter()).cloned())
     }
 
     pub(super) fn metrics(&self) -> String {
@@ -267,7 +268,7 @@ impl Node {
 
     /// Sign where the log stands; a truncation or rewriting of what came before is then found out.
     pub(super) fn write_checkpoint(&self) {
-        if let Err(error) = self.log.checkpoint(&self.receipt_key, self.now()) {
+        if let Err(error) = self.log.checkpoint(&self.receipt_keys.signing(), self.now()) {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "no checkpoint of the audit log could be written"
@@ -279,8 +280,8 @@ impl Node {
 /// An access token made on the node itself, by whoever may read its keys: for the operator's tools, not for callers.
 pub async fn operator_token(settings: &Settings, client: &ClientId, now: DateTime<Utc>) -> Result<String, NodeError> {
     let directory = Arc::new(ClientDirectory::open(Ledger::open(&settings.paths.ledger()).await?).await?);
-    let key = Arc::new(SigningKey::load_or_create(&settings.paths.keys().join("token.pem"))?);
-    let issuer = Issuer::new(token_rules(settings), key, directory)?;
+    let keys = Arc::new(KeyRing::open(&settings.paths.token_key())?);
+    let issuer = Issuer::new(token_rules(settings), keys, directory)?;
     Ok(issuer.issue_on_site(client, Uuid::new_v4(), now)?.access_token)
 }
 
@@ -331,10 +332,10 @@ type Used = Vec<(AgreementId, chrono::NaiveDate)>;
 /// Recover the log, and read back which agreements were used today.
 fn open_log(
     settings: &Settings,
-    key: &Arc<SigningKey>,
+    keys: &Arc<KeyRing>,
     clock: fn() -> DateTime<Utc>,
 ) -> Result<(Arc<Log>, Used), NodeError> {
-    let signer = || HeadSigner { key: Arc::clone(key), issuer: settings.node.url.as_str().to_owned(), clock };
+    let signer = || HeadSigner { keys: Arc::clone(keys), issuer: settings.node.url.as_str().to_owned(), clock };
     let options = LogOptions {
         segment_bytes: settings.audit.segment_bytes,
         queue_max: settings.audit.queue_max,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{ClientDirectory, ForeignIssuer, IdentityError, IssuedToken, Issuer, TokenRequest, TokenRules, Verifier};
 use crate::{
     identifiers::ClientId,
-    keys::{PublicKeys, SigningKey},
+    keys::{KeyRing, PublicKeys, SigningKey},
     ledger::{ClientKeys, Ledger, Registration},
 };
 
@@ -26,6 +26,7 @@ pub(super) struct Bench {
     pub(super) now: DateTime<Utc>,
     pub(super) ledger: Ledger,
     pub(super) directory: Arc<ClientDirectory>,
+    pub(super) node_keys: Arc<KeyRing>,
     pub(super) node_key: Arc<SigningKey>,
     pub(super) client: ClientId,
     pub(super) client_key: SigningKey,
@@ -38,12 +39,14 @@ impl Bench {
         let ledger = Ledger::open(&dir.path().join("ledger.sqlite")).await.unwrap();
         let directory = Arc::new(ClientDirectory::open(ledger.clone()).await.unwrap());
         let key = || SigningKey::generate().unwrap();
+        let node_keys = Arc::new(KeyRing::of(key()));
         let bench = Self {
             dir,
             now: DateTime::from_timestamp(1_764_000_000, 0).unwrap(),
             ledger,
             directory,
-            node_key: Arc::new(key()),
+            node_key: node_keys.signing(),
+            node_keys,
             client: "window".parse().unwrap(),
             client_key: key(),
             other_client_key: key(),
@@ -73,11 +76,11 @@ impl Bench {
     }
 
     pub(super) fn issuer(&self) -> Issuer {
-        Issuer::new(self.rules(), self.node_key.clone(), self.directory.clone()).unwrap()
+        Issuer::new(self.rules(), self.node_keys.clone(), self.directory.clone()).unwrap()
     }
 
     pub(super) fn verifier(&self, foreign: Vec<ForeignIssuer>) -> Verifier {
-        let own = PublicKeys::new([self.node_key.public()]);
+        let own = self.node_keys.public();
         Verifier::new(self.rules(), &own, foreign, self.directory.clone()).unwrap()
     }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{ClientDirectory, IdentityError, Refusal, TokenRules, assertion, compact::Compact, error::shown};
 use crate::{
     identifiers::{ClientId, DepartmentId},
-    keys::{SigningKey, jws},
+    keys::{KeyRing, jws},
     ledger::{Client, ClientStatus},
 };
 
@@ -98,18 +98,14 @@ impl fmt::Debug for IssuedToken {
 /// Issues access tokens to registered clients.
 pub struct Issuer {
     rules: TokenRules,
-    key: Arc<SigningKey>,
+    keys: Arc<KeyRing>,
     directory: Arc<ClientDirectory>,
 }
 
 impl Issuer {
-    pub fn new(
-        rules: TokenRules,
-        key: Arc<SigningKey>,
-        directory: Arc<ClientDirectory>,
-    ) -> Result<Self, IdentityError> {
+    pub fn new(rules: TokenRules, keys: Arc<KeyRing>, directory: Arc<ClientDirectory>) -> Result<Self, IdentityError> {
         rules.check()?;
-        Ok(Self { rules, key, directory })
+        Ok(Self { rules, keys, directory })
     }
 
     /// Answer a token request. `token_id` names the new token and must be random.
@@ -168,7 +164,7 @@ impl Issuer {
             "iat": issued_at, "exp": now.timestamp() + life, "jti": token_id,
         });
         IssuedToken {
-            access_token: jws::sign(&self.key, ACCESS_TOKEN_TYPE, claims.to_string().as_bytes()),
+            access_token: jws::sign(&self.keys.signing(), ACCESS_TOKEN_TYPE, claims.to_string().as_bytes()),
             expires_in: life.unsigned_abs(),
             token_id,
             client: client.id,
@@ -186,7 +182,6 @@ mod tests {
         *,
     };
     use crate::{
-        keys::PublicKeys,
         ledger::{ClientKeys, Ledger},
         problem::Code,
     };
@@ -196,7 +191,7 @@ mod tests {
         let bench = Bench::new().await;
         let assertion = assertion::make(&bench.client_key, &bench.client, ENDPOINT, bench.now, "a");
         let issued = bench.issue(assertion).await.unwrap();
-        let keys = PublicKeys::new([bench.node_key.public()]);
+        let keys = bench.node_keys.public();
         let payload = jws::verify(&issued.access_token, "at+jwt", &keys).unwrap();
         let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
         let expect = json!({
@@ -242,7 +237,7 @@ mod tests {
         let assertion = assertion::make(&bench.client_key, &bench.client, ENDPOINT, bench.now, "a");
         bench.issue(assertion.clone()).await.unwrap();
         let directory = ClientDirectory::open(Ledger::open(&bench.ledger_path()).await.unwrap()).await.unwrap();
-        let restarted = Issuer::new(bench.rules(), bench.node_key.clone(), Arc::new(directory)).unwrap();
+        let restarted = Issuer::new(bench.rules(), bench.node_keys.clone(), Arc::new(directory)).unwrap();
         let error =
             restarted.issue(&TokenRequest::with_assertion(assertion), Uuid::nil(), bench.now).await.unwrap_err();
         assert!(matches!(error, IdentityError::Assertion(Refusal::Replayed)), "{error:?}");
@@ -279,7 +274,7 @@ mod tests {
             TokenRules { assertion_life_max: TimeDelta::minutes(11), ..good },
         ];
         for rules in cases {
-            let outcome = Issuer::new(rules.clone(), bench.node_key.clone(), bench.directory.clone());
+            let outcome = Issuer::new(rules.clone(), bench.node_keys.clone(), bench.directory.clone());
             assert_eq!(outcome.err().map(|error| error.code()), Some(Code::ConfigInvalid), "{rules:?}");
         }
     }

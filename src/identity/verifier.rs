@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use chrono::{DateTime, TimeDelta, Utc};
 use quick_cache::sync::Cache;
@@ -44,18 +45,33 @@ struct Verified {
 
 #[derive(Clone, Copy, Debug)]
 enum Origin {
-    Own,
+    /// The generation of our own keys.
+    Own { generation: u64 },
     /// Position of the issuer, and the generation of its keys.
-    Foreign {
-        position: usize,
-        generation: u64,
-    },
+    Foreign { position: usize, generation: u64 },
+}
+
+/// The keys of our own tokens, and how often they have changed: what was verified by others is verified again.
+struct OwnKeys {
+    keys: KeySet,
+    generation: u64,
+}
+
+impl OwnKeys {
+    fn new(keys: &PublicKeys, generation: u64) -> Result<Self, IdentityError> {
+        let keys = KeySet::from_json(&keys.jwks().to_string())
+            .map_err(|reason| IdentityError::Rules { reason: format!("the node's own keys: {reason}") })?;
+        if keys.is_empty() {
+            return Err(IdentityError::Rules { reason: "the node has no key of its own".to_owned() });
+        }
+        Ok(Self { keys, generation })
+    }
 }
 
 /// Verifies bearer tokens: our own, and those of the foreign issuers that are listed.
 pub struct Verifier {
     rules: TokenRules,
-    own_keys: KeySet,
+    own: ArcSwap<OwnKeys>,
     foreign: Vec<Foreign>,
     directory: Arc<ClientDirectory>,
     remembered: Cache<[u8; digest::SHA256_OUTPUT_LEN], Arc<Verified>>,
@@ -70,14 +86,18 @@ impl Verifier {
         directory: Arc<ClientDirectory>,
     ) -> Result<Self, IdentityError> {
         rules.check()?;
-        let own_keys = KeySet::from_json(&own_keys.jwks().to_string())
-            .map_err(|reason| IdentityError::Rules { reason: format!("the node's own keys: {reason}") })?;
-        if own_keys.is_empty() {
-            return Err(IdentityError::Rules { reason: "the node has no key of its own".to_owned() });
-        }
+        let own = ArcSwap::from_pointee(OwnKeys::new(own_keys, 0)?);
         let foreign = Foreign::all(foreign, &rules)?;
         let remembered = Cache::new(rules.remembered_max);
-        Ok(Self { rules, own_keys, foreign, directory, remembered })
+        Ok(Self { rules, own, foreign, directory, remembered })
+    }
+
+    /// Accept our own tokens by these keys from now on. A token of a key that is no longer among them is refused at its
+    /// next use.
+    pub fn set_own_keys(&self, own_keys: &PublicKeys) -> Result<(), IdentityError> {
+        let next = OwnKeys::new(own_keys, self.own.load().generation + 1)?;
+        self.own.store(Arc::new(next));
+        Ok(())
     }
 
     /// Who calls with this token? Waits for the network only where a foreign issuer's key is not known yet.
@@ -107,7 +127,7 @@ impl Verifier {
 
     fn still_holds(&self, verified: &Verified, now: DateTime<Utc>) -> bool {
         let keys_hold = match verified.origin {
-            Origin::Own => true,
+            Origin::Own { generation } => self.own.load().generation == generation,
             Origin::Foreign { position, generation } => {
                 self.foreign[position].usable_keys(now).is_ok_and(|fetched| fetched.generation == generation)
             }
@@ -134,13 +154,21 @@ impl Verifier {
 
     fn examine_own(&self, token: &Compact<'_>, now: DateTime<Utc>) -> Result<Verified, Refusal> {
         token.expect_type(&[ACCESS_TOKEN_TYPE], false)?;
-        token.verify(self.own_keys.find(token.kid.as_deref())?)?;
+        let own = self.own.load();
+        token.verify(own.keys.find(token.kid.as_deref())?)?;
         let claims = &token.claims;
         if claims.text("sub")? != claims.text("client_id")? {
             return Err(Refusal::ClaimsDiffer { one: "sub", other: "client_id" });
         }
         // Our own clock set the end, so there is nothing to allow for.
-        self.verified(token, "client_id", &self.rules.audience, TimeDelta::zero(), Origin::Own, now)
+        self.verified(
+            token,
+            "client_id",
+            &self.rules.audience,
+            TimeDelta::zero(),
+            Origin::Own { generation: own.generation },
+            now,
+        )
     }
 
     async fn examine_foreign(
@@ -275,6 +303,21 @@ mod tests {
         with(PublicKeys::new([next.public(), bench.node_key.public()])).verify(&token, bench.now).await.unwrap();
         let error = with(PublicKeys::new([next.public()])).verify(&token, bench.now).await.unwrap_err();
         assert!(matches!(error, IdentityError::Token(Refusal::KeyUnknown { .. })), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_taken_away_takes_its_remembered_tokens_along() {
+        let bench = Bench::new().await;
+        let (token, verifier) = (bench.access_token("a").await, bench.verifier(Vec::new()));
+        verifier.verify(&token, bench.now).await.unwrap();
+        let next = crate::keys::SigningKey::generate().unwrap();
+        verifier.set_own_keys(&PublicKeys::new([next.public(), bench.node_key.public()])).unwrap();
+        verifier.verify(&token, bench.now).await.unwrap();
+        verifier.set_own_keys(&PublicKeys::new([next.public()])).unwrap();
+        let error = verifier.verify(&token, bench.now).await.unwrap_err();
+        assert!(matches!(error, IdentityError::Token(Refusal::KeyUnknown { .. })), "{error:?}");
+        assert!(verifier.set_own_keys(&PublicKeys::default()).is_err());
+        assert!(verifier.verify(&token, bench.now).await.is_err());
     }
 
     #[tokio::test]

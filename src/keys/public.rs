@@ -62,6 +62,15 @@ impl PublicKeys {
 
     /// Read a JWK set, or a single JWK. Keys of other types are passed over: a set may serve several purposes.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
+        let read = Self::from_document(text)?;
+        if read.keys.is_empty() {
+            return Err(KeyError::NotAKeySet { reason: "no Ed25519 key in it".to_owned() });
+        }
+        Ok(read)
+    }
+
+    /// The same, where the set may hold none.
+    pub(super) fn from_document(text: &str) -> Result<Self, KeyError> {
         let bad = |reason: String| KeyError::NotAKeySet { reason };
         let document: Value = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
         let one = std::slice::from_ref(&document);
@@ -71,9 +80,6 @@ impl PublicKeys {
         };
         let ours = |jwk: &&Value| jwk.get("kty") == Some(&json!("OKP")) && jwk.get("crv") == Some(&json!("Ed25519"));
         let keys = listed.iter().filter(ours).map(PublicKey::from_jwk).collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() {
-            return Err(bad("no Ed25519 key in it".to_owned()));
-        }
         Ok(Self { keys })
     }
 

@@ -29,7 +29,7 @@ use super::{
     },
     ReceiptClaims, ReceiptError,
 };
-use crate::keys::{PublicKeys, SigningKey, jws};
+use crate::keys::{KeyRing, PublicKeys, jws};
 
 /// What kind of JWS the head of a batch is; neither a receipt nor any other token passes for one.
 pub const HEAD_TYPE: &str = "receipt-head+jwt";
@@ -42,7 +42,7 @@ const HASH_BYTES: usize = size_of::<Hash>();
 /// Who signs the heads of batches, and by which clock.
 #[derive(Clone, Debug)]
 pub struct HeadSigner {
-    pub key: Arc<SigningKey>,
+    pub keys: Arc<KeyRing>,
     /// The node's public URL, as its receipts name it.
     pub issuer: String,
     pub clock: fn() -> DateTime<Utc>,
@@ -97,7 +97,7 @@ impl Batch {
             root,
         };
         let payload = serde_json::to_vec(&head).expect("a head has text keys and no maps, so it is JSON");
-        Self { first, size, nodes, head: jws::sign(&signer.key, HEAD_TYPE, &payload) }
+        Self { first, size, nodes, head: jws::sign(&signer.keys.signing(), HEAD_TYPE, &payload) }
     }
 
     /// The receipt of the record with this index, which is one of the group, over its claims.

@@ -6,20 +6,20 @@ use super::{
     super::{AuditError, Digest, Log, Record, leaf_hash},
     LogPlace, sign,
 };
-use crate::keys::SigningKey;
+use crate::keys::KeyRing;
 
 /// Makes receipts, in the form for which the log was opened: batched where it signs heads, else single.
 #[derive(Debug)]
 pub struct Receipts {
     log: Arc<Log>,
-    key: Arc<SigningKey>,
+    keys: Arc<KeyRing>,
     issuer: String,
 }
 
 impl Receipts {
-    /// `key` signs single receipts; `issuer` is the node's public URL.
-    pub fn new(log: Arc<Log>, key: Arc<SigningKey>, issuer: String) -> Self {
-        Self { log, key, issuer }
+    /// `keys` sign single receipts; `issuer` is the node's public URL.
+    pub fn new(log: Arc<Log>, keys: Arc<KeyRing>, issuer: String) -> Self {
+        Self { log, keys, issuer }
     }
 
     /// Record an answer and sign its receipt; returns when the record is durable. Fails as [`Log::append`] does.
@@ -33,7 +33,7 @@ impl Receipts {
         } else {
             let appended = self.log.append(payload).await?;
             let claims = record.receipt_claims(&self.issuer, place(Some(appended.index), appended.leaf))?;
-            Ok(sign(&self.key, &claims))
+            Ok(sign(&self.keys.signing(), &claims))
         }
     }
 }

@@ -14,18 +14,17 @@ use super::{
 
 const ISSUER: &str = "https://node.example";
 
-fn signer(key: &Arc<SigningKey>) -> HeadSigner {
+fn signer(keys: &Arc<KeyRing>) -> HeadSigner {
     let clock = || "2026-11-24T06:30:01Z".parse().unwrap();
-    HeadSigner { key: Arc::clone(key), issuer: ISSUER.to_owned(), clock }
+    HeadSigner { keys: Arc::clone(keys), issuer: ISSUER.to_owned(), clock }
 }
 
 fn desk(dir: &Path, batched: bool) -> (Arc<Log>, Arc<Receipts>, PublicKeys) {
-    let key = Arc::new(SigningKey::generate().unwrap());
-    let keys = PublicKeys::new([key.public()]);
-    let (log, _) = Log::open(dir, LogOptions { heads: batched.then(|| signer(&key)), ..options() }).unwrap();
+    let keys = Arc::new(KeyRing::of(SigningKey::generate().unwrap()));
+    let (log, _) = Log::open(dir, LogOptions { heads: batched.then(|| signer(&keys)), ..options() }).unwrap();
     let log = Arc::new(log);
-    let receipts = Receipts::new(Arc::clone(&log), key, ISSUER.to_owned());
-    (log, Arc::new(receipts), keys)
+    let receipts = Receipts::new(Arc::clone(&log), Arc::clone(&keys), ISSUER.to_owned());
+    (log, Arc::new(receipts), keys.public())
 }
 
 fn answer(number: u128) -> Record {

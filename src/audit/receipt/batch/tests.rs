@@ -8,17 +8,17 @@ use super::{
 };
 use crate::{
     audit::{inclusion_path, record::tests::answered_record},
-    keys::jws::JwsError,
+    keys::{SigningKey, jws::JwsError},
 };
 
 const LOG: Uuid = Uuid::from_u128(5);
 const FIRST: u64 = 1000;
 
 fn signer() -> (HeadSigner, PublicKeys) {
-    let key = Arc::new(SigningKey::generate().unwrap());
-    let keys = PublicKeys::new([key.public()]);
+    let ring = Arc::new(KeyRing::of(SigningKey::generate().unwrap()));
+    let keys = ring.public();
     let clock = || "2026-11-24T06:30:01Z".parse().unwrap();
-    (HeadSigner { key, issuer: "https://node.example".to_owned(), clock }, keys)
+    (HeadSigner { keys: ring, issuer: "https://node.example".to_owned(), clock }, keys)
 }
 
 /// Claims that differ from each other by their number, as they are before the record has its place.
@@ -178,10 +178,10 @@ fn neither_form_passes_for_the_other() {
     let batch = batch(&signer, 1);
     let wrong_type = Err(ReceiptError::Signature(JwsError::Type));
     assert_eq!(super::super::verify(&batch.head, &keys), wrong_type);
-    let single = sign(&signer.key, &claims(0));
+    let single = sign(&signer.keys.signing(), &claims(0));
     assert!(matches!(super::super::verify(&single, &keys), Err(ReceiptError::Claims { .. })), "it has no place");
     assert_eq!(verify(&made_of(&single, &claims(0).to_bytes(), 0, &[]), &keys), wrong_type);
-    let head = jws::sign(&signer.key, TYPE, b"{}");
+    let head = jws::sign(&signer.keys.signing(), TYPE, b"{}");
     assert_eq!(verify(&made_of(&head, &claims(0).to_bytes(), 0, &[]), &keys), wrong_type);
 }
 

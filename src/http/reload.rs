@@ -1,0 +1,42 @@
+//! What an operator may change while the node serves: policies and keys.
+
+use std::sync::Arc;
+
+use super::{Node, NodeError};
+use crate::{
+    exchange::{day_in_china, prove_the_locks},
+    policy::PolicySet,
+};
+
+/// What is used after a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Hash of the policy set that decides.
+    pub policies: String,
+    /// Ids of the keys that sign receipts and tokens.
+    pub receipt_key: String,
+    pub token_key: String,
+}
+
+impl Node {
+    /// Read policies and keys again, and use them from the next call on.
+    ///
+    /// All of them or, where one is not in order, none; a policy set is used only once it has passed the start-up probes.
+    /// Calls under way end as they began. Blocks for the reading.
+    pub fn reload(&self) -> Result<Reloaded, NodeError> {
+        let policies = Arc::new(PolicySet::load(&self.settings.paths.policies)?);
+        prove_the_locks(&self.catalog, &self.agreements, &policies, day_in_china(self.now()))?;
+        let (receipt_keys, token_keys) = (self.receipt_keys.read_again()?, self.token_keys.read_again()?);
+
+        // Whoever verifies takes a key before whoever signs with it.
+        self.verifier.set_own_keys(&token_keys.public())?;
+        self.token_keys.take(&token_keys);
+        self.receipt_keys.take(&receipt_keys);
+        self.exchange.set_policies(Arc::clone(&policies));
+        Ok(Reloaded {
+            policies: policies.hash().to_owned(),
+            receipt_key: self.receipt_keys.signing().kid().to_owned(),
+            token_key: self.token_keys.signing().kid().to_owned(),
+        })
+    }
+}
