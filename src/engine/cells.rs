@@ -8,14 +8,18 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::DataType as ArrowType;
 use bytes::Bytes;
 use parquet::{
-    column::reader::ColumnReaderImpl,
+    basic::Encoding,
+    column::{
+        page::{Page, PageReader},
+        reader::ColumnReaderImpl,
+    },
     data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type},
     errors::{ParquetError, Result as ParquetResult},
     file::{
-        metadata::ColumnChunkMetaData,
         page_index::offset_index::PageLocation,
         properties::{ReaderProperties, ReaderPropertiesPtr},
         serialized_reader::SerializedPageReader,
+        statistics::Statistics,
     },
 };
 
@@ -23,9 +27,6 @@ use super::{keypages::Place, mapped::MappedFile};
 use crate::catalog::Value;
 
 static READING: LazyLock<ReaderPropertiesPtr> = LazyLock::new(|| Arc::new(ReaderProperties::builder().build()));
-
-/// Keys decoded at a time while a page is searched: a search that ends early leaves the rest alone.
-const KEYS_AT_ONCE: usize = 32;
 
 /// A row group that single rows are read from.
 pub(super) struct Cells<'a> {
@@ -36,24 +37,52 @@ pub(super) struct Cells<'a> {
 impl Cells<'_> {
     /// The row of the group whose text in a column is `key`, within a page of that column.
     pub(super) fn find(&self, leaf: usize, place: Place, key: &str) -> ParquetResult<Option<usize>> {
-        let (first, rows) = (place.first as usize, place.rows as usize);
-        let mut reader = self.column::<ByteArrayType>(leaf, first)?;
-        let (mut levels, mut keys) = (Vec::with_capacity(KEYS_AT_ONCE), Vec::with_capacity(KEYS_AT_ONCE));
-        let mut seen = 0;
-        while seen < rows {
-            levels.clear();
-            keys.clear();
-            let at_once = KEYS_AT_ONCE.min(rows - seen);
-            let (read, _, _) = reader.read_records(at_once, Some(&mut levels), None, &mut keys)?;
-            if read == 0 {
-                break;
-            }
-            if let Some(position) = keys.iter().position(|found: &ByteArray| found.data() == key.as_bytes()) {
-                return Ok(Some(first + seen + row_of_value(&levels, position)));
-            }
-            seen += read;
+        let first = place.first as usize;
+        if let Some(found) = self.find_in_plain(leaf, first, key.as_bytes())? {
+            return Ok(found.map(|row| first + row));
         }
-        Ok(None)
+        let mut reader = self.column::<ByteArrayType>(leaf, first)?;
+        let (mut levels, mut keys) = (Vec::new(), Vec::new());
+        reader.read_records(place.rows as usize, Some(&mut levels), None, &mut keys)?;
+        let position = keys.iter().position(|found: &ByteArray| found.data() == key.as_bytes());
+        Ok(position.map(|position| first + row_of_value(&levels, position)))
+    }
+
+    /// The same in a page as we write them: plain, and without a row that lacks its key. `None` where it is not one.
+    ///
+    /// The library would make a counted slice of every key on the way, which took longer than all the rest of a look-up.
+    fn find_in_plain(&self, leaf: usize, first: usize, key: &[u8]) -> ParquetResult<Option<Option<usize>>> {
+        let chunk = self.file.metadata.row_group(self.group).column(leaf);
+        let (pages, end) = self.pages(leaf, first)?;
+        // Where a dictionary stands before the first page, the pages are not plain, or not all of them.
+        let begins = chunk.byte_range().0 == pages[0].offset.cast_unsigned();
+        if !begins || chunk.statistics().and_then(Statistics::null_count_opt) != Some(0) {
+            return Ok(None);
+        }
+        let is_first = pages.len() == 1;
+        let mut reader = self.page_reader(leaf, pages, end)?;
+        if !is_first {
+            reader.skip_next_page()?;
+        }
+        let Some(Page::DataPage { buf, encoding: Encoding::PLAIN, def_level_encoding: Encoding::RLE, .. }) =
+            reader.get_next_page()?
+        else {
+            return Ok(None);
+        };
+        let levels = if chunk.column_descr().max_def_level() > 0 {
+            prefixed(&buf).map(|(_, rest)| rest)
+        } else {
+            Some(&buf[..])
+        };
+        let mut rest = levels.unwrap_or_default();
+        let mut row = 0;
+        while let Some((text, after)) = prefixed(rest) {
+            if text == key {
+                return Ok(Some(Some(row)));
+            }
+            (row, rest) = (row + 1, after);
+        }
+        Ok(Some(None))
     }
 
     /// The cell of a column in a row of the group.
@@ -81,43 +110,49 @@ impl Cells<'_> {
 
     /// A reader of a column that stands at a row of the group.
     fn column<T: DataType>(&self, leaf: usize, row: usize) -> ParquetResult<ColumnReaderImpl<T>> {
-        let metadata = &self.file.metadata;
-        let group = metadata.row_group(self.group);
-        let chunk = group.column(leaf);
-        let (pages, end) = self.pages(leaf, row, usize::try_from(group.num_rows()).unwrap_or_default())?;
-        let pages = self.reader(chunk, end, pages)?;
-        let mut reader = ColumnReaderImpl::new(chunk.column_descr_ptr(), Box::new(pages));
+        let descriptor = self.file.metadata.row_group(self.group).column(leaf).column_descr_ptr();
+        let (pages, end) = self.pages(leaf, row)?;
+        let mut reader = ColumnReaderImpl::new(descriptor, Box::new(self.page_reader(leaf, pages, end)?));
         match reader.skip_records(row)? {
             skipped if skipped == row => Ok(reader),
             _ => Err(ParquetError::EOF(format!("row {row} of group {}", self.group))),
         }
     }
 
-    fn reader(
+    /// A reader of some pages of a column's chunk, up to a row of the group.
+    fn page_reader(
         &self,
-        chunk: &ColumnChunkMetaData,
-        end: usize,
+        leaf: usize,
         pages: Vec<PageLocation>,
+        end: usize,
     ) -> ParquetResult<SerializedPageReader<Bytes>> {
+        let chunk = self.file.metadata.row_group(self.group).column(leaf);
         let bytes = Arc::new(self.file.bytes.clone());
         SerializedPageReader::new_with_properties(bytes, chunk, end, Some(pages), Arc::clone(&READING))
     }
 
-    /// The first page of a column's chunk and the one that holds a row, and the row after the latter's last.
-    fn pages(&self, leaf: usize, row: usize, rows: usize) -> ParquetResult<(Vec<PageLocation>, usize)> {
+    /// The first page of a column's chunk and, where it is another, the one that holds a row; and the row after its last.
+    fn pages(&self, leaf: usize, row: usize) -> ParquetResult<(Vec<PageLocation>, usize)> {
         let unindexed = || ParquetError::General("a column without an offset index".to_owned());
         let index = self.file.metadata.offset_index().ok_or_else(unindexed)?;
         let all = index.get(self.group).and_then(|group| group.get(leaf)).ok_or_else(unindexed)?.page_locations();
         let after = all.partition_point(|page| usize::try_from(page.first_row_index).is_ok_and(|first| first <= row));
         let wanted = all[..after].last().ok_or_else(unindexed)?;
-        let end = all.get(after).map_or(Some(rows), |next| usize::try_from(next.first_row_index).ok());
+        let rows = self.file.metadata.row_group(self.group).num_rows();
+        let end = usize::try_from(all.get(after).map_or(rows, |next| next.first_row_index));
         let mut pages = Vec::with_capacity(2);
         if after > 1 {
             pages.push(all[0].clone());
         }
         pages.push(wanted.clone());
-        Ok((pages, end.ok_or_else(unindexed)?))
+        Ok((pages, end.map_err(|_| unindexed())?))
     }
+}
+
+/// The bytes that stand behind their own length, and what comes after them.
+fn prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
 }
 
 /// The row, among the rows of these definition levels, of the value at a position: rows without a value have none.

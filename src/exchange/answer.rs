@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat, Timelike, Utc};
-use metrics::{counter, histogram};
+use metrics::{Histogram, counter, histogram};
 
 use super::{
     body::{AnswerBody, OutcomeWord},
@@ -61,6 +61,7 @@ pub struct Exchange {
     parts: Parts,
     decider: ArcSwap<Decider>,
     limits: Limits,
+    times: Times,
 }
 
 /// A request as a door hands it in. Time and the call's id come from outside.
@@ -92,6 +93,32 @@ pub struct Refusal {
     pub problem: Problem,
 }
 
+/// Where times are noted; found once, because finding them takes longer than noting.
+struct Times {
+    verify: Histogram,
+    disclose: Histogram,
+    look_up: Histogram,
+    record: Histogram,
+}
+
+impl Times {
+    fn new() -> Self {
+        Self {
+            verify: histogram!("shuqiao_call_seconds", "operation" => "verify"),
+            disclose: histogram!("shuqiao_call_seconds", "operation" => "disclose"),
+            look_up: histogram!("shuqiao_step_seconds", "step" => "look_up"),
+            record: histogram!("shuqiao_step_seconds", "step" => "record"),
+        }
+    }
+
+    fn call(&self, operation: Operation) -> &Histogram {
+        match operation {
+            Operation::Verify => &self.verify,
+            Operation::Disclose => &self.disclose,
+        }
+    }
+}
+
 /// What a call may be used for, once step 3 has found it.
 struct Purpose {
     agreement: Option<Arc<Agreement>>,
@@ -105,7 +132,7 @@ impl Exchange {
             limits.count_again(&agreement, day);
         }
         let decider = ArcSwap::from_pointee(Decider::new(Arc::clone(&parts.policies)));
-        Self { decider, limits, parts }
+        Self { decider, limits, parts, times: Times::new() }
     }
 
     /// Answer one call: the nine steps, in their order.
@@ -124,7 +151,7 @@ impl Exchange {
             Err(refusal) => ("refused", refusal.problem.code.as_str()),
         };
         counter!("shuqiao_calls_total", "operation" => operation, "outcome" => outcome, "code" => code).increment(1);
-        histogram!("shuqiao_call_seconds", "operation" => operation).record(started.elapsed().as_secs_f64());
+        self.times.call(incoming.operation).record(started.elapsed());
         answered
     }
 
@@ -221,7 +248,7 @@ impl Exchange {
         let asked = self.parts.engine.look_up(&call.dataset.id, &call.subject_field, &call.subject, &positions);
         let looking = std::time::Instant::now();
         let looked = tokio::time::timeout(self.parts.lookup_deadline, asked).await;
-        histogram!("shuqiao_step_seconds", "step" => "look_up").record(looking.elapsed().as_secs_f64());
+        self.times.look_up.record(looking.elapsed());
         let found = match looked {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => {
@@ -245,7 +272,7 @@ impl Exchange {
         let composed = match shaped {
             Ok((call, found, shaped)) => {
                 let body = body(incoming, &call, found.as_ref(), &shaped);
-                let canonical = serde_jcs::to_vec(&body).map_err(|error| refused(internal(&error)))?;
+                let canonical = body.canonical().map_err(|error| refused(internal(&error)))?;
                 record.answered(&record_of(&body, &shaped), sha256(&canonical));
                 Ok((body, canonical))
             }
@@ -257,7 +284,7 @@ impl Exchange {
         record.took(started.elapsed());
         let recording = std::time::Instant::now();
         let recorded = self.record(&record, composed).await; //                                     8 record, 9 sign
-        histogram!("shuqiao_step_seconds", "step" => "record").record(recording.elapsed().as_secs_f64());
+        self.times.record.record(recording.elapsed());
         recorded.map_err(|error| refused(audit_failed(&error)))?.map_err(refused)
     }
 

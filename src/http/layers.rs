@@ -12,17 +12,19 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
+    http::HeaderValue,
     response::{IntoResponse, Response},
 };
+use chrono::Utc;
 use hyper::body::Incoming;
 use tower::{Service, ServiceBuilder, service_fn};
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
 
-use super::{Node, listen::Answering, problem::ProblemResponse};
+use super::{Node, listen::Answering, node::fresh_id, problem::ProblemResponse};
 use crate::problem::{Code, Problem};
 
 /// The router with everything around it.
@@ -38,11 +40,21 @@ pub(super) fn stack(router: Router, node: &Arc<Node>) -> impl Answering {
     };
     ServiceBuilder::new()
         .map_response(|response: Response<_>| response.map(Body::new))
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(SetRequestIdLayer::x_request_id(FreshId))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(CatchPanicLayer::custom(panicked))
         .service(service_fn(answer))
+}
+
+/// Names a request whose sender has not named it.
+#[derive(Clone, Copy)]
+struct FreshId;
+
+impl MakeRequestId for FreshId {
+    fn make_request_id<B>(&mut self, _: &hyper::Request<B>) -> Option<RequestId> {
+        HeaderValue::try_from(fresh_id(Utc::now()).to_string()).ok().map(RequestId::new)
+    }
 }
 
 /// Paths of those who watch the node, who must not take a busy one for a dead one.

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{
+    extract::{Request, State},
+    http::HeaderMap,
+    response::Response,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -45,9 +49,9 @@ pub(crate) struct DisclosureBody {
     security(("bearer" = [])),
     responses(CallResponses),
 )]
-pub(crate) async fn disclose(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Response {
+pub(crate) async fn disclose(State(node): State<Arc<Node>>, request: Request) -> Response {
     let asked = |headers: &HeaderMap, bytes: &[u8]| body::json::<DisclosureBody>(headers, bytes).map(Question::from);
-    call(&node, Operation::Disclose, &headers, body, asked).await
+    call(&node, Operation::Disclose, request, asked).await
 }
 
 impl From<DisclosureBody> for Question {

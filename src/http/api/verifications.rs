@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderMap, header},
+    extract::{Request, State},
+    http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -152,9 +151,9 @@ pub(super) enum CallResponses {
     security(("bearer" = [])),
     responses(CallResponses),
 )]
-pub(crate) async fn verify(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Response {
+pub(crate) async fn verify(State(node): State<Arc<Node>>, request: Request) -> Response {
     let asked = |headers: &HeaderMap, bytes: &[u8]| body::json::<VerificationBody>(headers, bytes).map(Question::from);
-    call(&node, Operation::Verify, &headers, body, asked).await
+    call(&node, Operation::Verify, request, asked).await
 }
 
 /// An answer with its receipt. Describes the JSON for OpenAPI; the bytes are put together in `signed`, from those that the
@@ -175,15 +174,16 @@ pub(crate) struct SignedAnswer {
 pub(super) async fn call(
     node: &Node,
     operation: Operation,
-    headers: &HeaderMap,
-    body: Body,
+    request: Request,
     question: impl FnOnce(&HeaderMap, &[u8]) -> Result<Question, Problem>,
 ) -> Response {
+    // Taken apart and not extracted: an extractor copies every header.
+    let (Parts { headers, .. }, body) = request.into_parts();
     let bytes = match body::read(body, node.settings.http.body_bytes_max).await {
         Ok(bytes) => bytes,
         Err(problem) => return ProblemResponse::from(problem).into_response(),
     };
-    let answered = node.answer(operation, body::bearer(headers), &bytes, question(headers, &bytes)).await;
+    let answered = node.answer(operation, body::bearer(&headers), &bytes, question(&headers, &bytes)).await;
     match answered {
         Ok(answer) => signed(answer),
         Err(refusal) => ProblemResponse::of_call(refusal.problem, refusal.call_id).into_response(),
