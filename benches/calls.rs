@@ -1,10 +1,7 @@
 //! A full call (token, policy, limits, look-up, durable audit, signed receipt) beside a bare axum echo, and beside axum with
 //! PostgreSQL, all under the same load.
 
-use std::sync::Arc;
-
 use crate::{
-    client::Requests,
     contenders::{Contender, Kind, contenders},
     load::{self, Load},
     options::Scale,
@@ -40,7 +37,9 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     let contenders = contenders(world, database.as_ref().ok(), report);
     for connections in [64, 1] {
         let turn = |contender: &Contender, turn_ms| turn(contender, connections, turn_ms);
-        contenders.iter().for_each(|contender| drop(turn(contender, scale.turn_ms / 4))); // Warms.
+        for contender in &contenders {
+            turn(contender, scale.turn_ms / 4); // Warms.
+        }
         let round = |_| contenders.iter().map(|contender| turn(contender, scale.turn_ms)).collect();
         let rounds: Vec<Vec<Turn>> = (0..scale.rounds).map(round).collect();
         tell(&contenders, connections, &rounds, report);
@@ -49,6 +48,7 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
 
 /// Every own contender beside every other.
 fn tell(contenders: &[Contender], connections: usize, rounds: &[Vec<Turn>], report: &mut Report) {
+    let word = if connections == 1 { "1 connection".to_owned() } else { format!("{connections} connections") };
     let with_kind = |wanted: fn(Kind) -> bool| contenders.iter().enumerate().filter(move |(_, one)| wanted(one.kind));
     for (own, ours) in with_kind(|kind| matches!(kind, Kind::Own { .. })) {
         for (other, theirs) in with_kind(|kind| !matches!(kind, Kind::Own { .. })) {
@@ -56,10 +56,12 @@ fn tell(contenders: &[Contender], connections: usize, rounds: &[Vec<Turn>], repo
                 (Kind::Own { of_echo }, Kind::Echo) => of_echo,
                 _ => 3.0,
             };
-            for (what, unit, get) in MEASURES {
+            // Of one connection alone the round trip says all.
+            let measures = if connections == 1 { &MEASURES[..2] } else { &MEASURES };
+            for &(what, unit, get) in measures {
                 let turns: Vec<_> = rounds.iter().map(|round| (get(&round[own]), get(&round[other]))).collect();
                 let is_goal = what == "calls" && connections == 64;
-                let name = format!("call, {}, {connections} connections, beside {}: {what}", ours.name, theirs.name);
+                let name = format!("call, {}, {word}, beside {}: {what}", ours.name, theirs.name);
                 report.pair(&name, unit, &turns, is_goal.then_some(Target::RatioAtLeast(least)));
             }
         }

@@ -22,7 +22,10 @@ impl DuckDb {
         let file = world.kept("keys.txt");
         fs::write(&file, keys.join("\n")).unwrap();
         let mut command = Command::new(python);
-        command.arg(root().join("benches/duckdb.py")).arg(world.tables.join("natural-person/*.parquet")).arg(file);
+        command
+            .arg(root().join("benches/duckdb_select.py"))
+            .arg(world.tables.join("natural-person/*.parquet"))
+            .arg(file);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
         let (asked, told) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
@@ -34,7 +37,7 @@ impl DuckDb {
         writeln!(self.asked, "{callers} {turn_ms}").unwrap();
         let mut line = String::new();
         self.told.read_line(&mut line).unwrap();
-        line.trim().parse().expect("duckdb.py answers each line by a number")
+        line.trim().parse().expect("duckdb_select.py answers each line by a number")
     }
 }
 

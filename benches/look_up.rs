@@ -3,6 +3,7 @@
 
 use std::{
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -41,13 +42,17 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     }
     for callers in [64, 1] {
         let how = if callers == 1 { "alone".to_owned() } else { format!("{callers} at once") };
-        if let Ok(database) = &database {
-            let rival = Selects::prepare(&runtime, database, callers);
+        let cores = thread::available_parallelism().map_or(2, usize::from).min(callers);
+        for connections in [callers, cores].into_iter().take(if callers > cores { 2 } else { 1 }) {
+            let Ok(database) = &database else { continue };
+            let rival = Selects::prepare(&runtime, database, connections);
             let theirs = || rival.turn(&runtime, &keys, callers, scale.turn_ms);
             theirs(); // Warms plans and buffers.
             let turns: Vec<_> = (0..scale.rounds).map(|_| (ours(callers), theirs())).collect();
             let target = Target::RatioAtLeast(if callers == 1 { 1.0 } else { 2.0 });
-            report.pair(&format!("look-up, {how}, beside a prepared PostgreSQL select"), "a second", &turns, target);
+            let way = if connections == callers { "a connection a caller" } else { "pipelined, a connection a core" };
+            let name = format!("look-up, {how}, beside a prepared PostgreSQL select ({way})");
+            report.pair(&name, "a second", &turns, target);
         }
         if let Ok(rival) = &mut duckdb {
             rival.turn(callers, scale.turn_ms / 2); // Warms.
@@ -106,9 +111,8 @@ fn by_sql(runtime: &Runtime, engine: &Arc<Engine>, keys: &Arc<Vec<String>>, call
 struct Selects(Arc<Vec<(tokio_postgres::Client, tokio_postgres::Statement)>>);
 
 impl Selects {
-    /// One connection a core, each shared by many callers: twice as fast as one a caller, measured here.
-    fn prepare(runtime: &Runtime, database: &Postgres, callers: usize) -> Self {
-        let connections = std::thread::available_parallelism().map_or(2, usize::from).min(callers);
+    /// Where there are fewer connections than callers, each takes the statements of several without waiting in between.
+    fn prepare(runtime: &Runtime, database: &Postgres, connections: usize) -> Self {
         Self(Arc::new(runtime.block_on(async {
             let mut prepared = Vec::new();
             for _ in 0..connections {

@@ -1,6 +1,6 @@
 //! What was measured on: figures of two machines are not to be compared, their ratios may be.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,20 +27,24 @@ impl Machine {
         let (cpu, memory) = (read("/proc/cpuinfo"), after(&read("/proc/meminfo"), "MemTotal"));
         let kib: f64 = memory.trim_end_matches(" kB").parse().unwrap_or_default();
         let said = [after(&cpu, "model name"), format!("family {}", after(&cpu, "cpu family"))];
-        let stat = Command::new("stat").args(["-f", "-c", "%T"]).arg(folder).output();
         Self {
             processor: said.join(", "),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_gib: (kib / f64::from(1 << 20)).round(),
-            file_system: stat.map_or_else(|_| "unknown".to_owned(), |said| text(&said.stdout)),
+            file_system: file_system(&read("/proc/self/mounts"), folder),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             fdatasync_p50_us: Syncs::measure(folder, 500).p50().round(),
         }
     }
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim().to_owned()
+/// The type of the file system whose place is the longest beginning of the folder's path.
+fn file_system(mounts: &str, folder: &Path) -> String {
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let holding = fields.filter(|fields| fields.get(1).is_some_and(|place| folder.starts_with(place)));
+    let nearest = holding.max_by_key(|fields| fields[1].len());
+    nearest.and_then(|fields| Some((*fields.get(2)?).to_owned())).unwrap_or_else(|| "unknown".to_owned())
 }
 
 impl std::fmt::Display for Machine {

@@ -87,11 +87,12 @@ fn main() -> ExitCode {
 fn measure(options: &Options) {
     let world = World::prepare(options);
     let mut report = Report::default();
+    let others = process::Others::watch();
     for (name, section) in SECTIONS {
         if options.is_wanted(name, *name != ON_DEMAND) {
             println!("\n== {name}");
             section(&world, options.scale, &mut report);
         }
     }
-    results::keep(&report, options);
+    results::keep(&report, others.percent(), options);
 }

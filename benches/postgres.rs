@@ -73,7 +73,7 @@ impl Postgres {
     fn start(programs: &Path, folder: &Path, persons: u64) -> Result<Self, String> {
         // A server that was killed leaves this behind; the benchmark's lock says that none is running.
         let _ = fs::remove_file(folder.join("data/postmaster.pid"));
-        let buffers = (persons * BUFFER_BYTES_A_PERSON >> 20).max(128);
+        let buffers = ((persons * BUFFER_BYTES_A_PERSON) >> 20).max(128);
         let mut command = as_nobody(&programs.join("postgres"));
         command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args(["-c", "listen_addresses="]);
         for setting in [

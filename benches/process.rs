@@ -1,6 +1,11 @@
 //! What the kernel says about a process: processor time and memory.
 
-use std::{fs, os::unix::process::CommandExt, process::Command, time::Duration};
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 /// Of `/proc/PID/stat`, fixed by the kernel's interface for user space.
 const TICKS_A_SECOND: u64 = 100;
@@ -21,6 +26,34 @@ pub(crate) fn have_files() {
         let error = again.env(DONE, "1").exec();
         panic!("`sh` does not start: {error}");
     }
+}
+
+/// Processor time that the machine spent on others than this program and those below it, since this was made.
+pub(crate) struct Others {
+    began: Instant,
+    machine: u64,
+    own: Duration,
+}
+
+impl Others {
+    pub(crate) fn watch() -> Self {
+        Self { began: Instant::now(), machine: busy_ticks(), own: cpu(std::process::id()) }
+    }
+
+    /// Share of one core, in percent: more than a few, and the figures are not to be trusted.
+    pub(crate) fn percent(&self) -> f64 {
+        let machine = duration(busy_ticks() - self.machine);
+        let own = cpu(std::process::id()).saturating_sub(self.own);
+        machine.saturating_sub(own).as_secs_f64() / self.began.elapsed().as_secs_f64() * 100.0
+    }
+}
+
+/// What all processors did for user space and for system calls.
+fn busy_ticks() -> u64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let fields: Vec<u64> = line.split_whitespace().skip(1).filter_map(|ticks| ticks.parse().ok()).collect();
+    fields.iter().take(3).sum() // user, nice, system
 }
 
 /// Kibibytes of a process.

@@ -32,13 +32,15 @@ pub(crate) struct Run {
     pub(crate) persons: u64,
     pub(crate) rounds: usize,
     pub(crate) turn_ms: u64,
+    /// What other processes took of a core meanwhile.
+    pub(crate) others_percent: f64,
     pub(crate) machine: Machine,
     pub(crate) figures: Vec<Figure>,
     pub(crate) skipped: Vec<(String, String)>,
 }
 
 /// Append the run to the lines in the target directory; put it into the README where that was asked.
-pub(crate) fn keep(report: &Report, options: &Options) {
+pub(crate) fn keep(report: &Report, others_percent: f64, options: &Options) {
     let run = Run {
         commit: commit(),
         day: Utc::now().date_naive(),
@@ -46,12 +48,13 @@ pub(crate) fn keep(report: &Report, options: &Options) {
         persons: options.scale.persons,
         rounds: options.scale.rounds,
         turn_ms: options.scale.turn_ms,
+        others_percent: others_percent.round(),
         machine: Machine::here(&options.cache),
         figures: report.figures.clone(),
         skipped: report.skipped.clone(),
     };
-    println!("\n{}", table(&run.figures));
-    println!("{} persons, commit {}; {}", run.persons, run.commit, run.machine);
+    println!("\n{} persons, commit {}; {}", run.persons, run.commit, run.machine);
+    println!("other processes took {others_percent:.0} % of a core meanwhile");
     let lines = lines_file();
     let line = serde_json::to_string(&run).unwrap();
     let file = OpenOptions::new().create(true).append(true).open(&lines);
@@ -103,10 +106,11 @@ fn write_readme(run: Run) {
 fn page(runs: &[Run]) -> String {
     let mut text = String::new();
     for run in runs {
-        let Run { commit, day, persons, rounds, turn_ms, machine, .. } = run;
+        let Run { commit, day, persons, rounds, turn_ms, others_percent, machine, .. } = run;
         let seconds = *turn_ms as f64 / 1e3;
-        text +=
-            &format!("{day}, commit {commit}, {persons} persons, {rounds} turns of {seconds} s each; {machine}.\n\n");
+        text += &format!(
+            "{day}, commit {commit}, {persons} persons, {rounds} turns of {seconds} s each; {machine}; other processes took {others_percent} % of a core meanwhile.\n\n"
+        );
         text += &table(&run.figures);
         for (what, why) in &run.skipped {
             text += &format!("\nSkipped: {what}: {why}.\n");

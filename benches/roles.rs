@@ -33,8 +33,9 @@ impl Server {
 
     /// axum and PostgreSQL: the socket's folder, the process of the database, and the connections to it.
     pub(crate) fn baseline(socket: &Path, database: u32, connections: usize) -> Self {
-        let server = Self::role(&["baseline", socket.to_str().unwrap(), &connections.to_string()]);
-        Self { beside: vec![database], ..server }
+        let mut server = Self::role(&["baseline", socket.to_str().unwrap(), &connections.to_string()]);
+        server.beside.push(database);
+        server
     }
 
     pub(crate) fn node(home: &Home) -> Self {
