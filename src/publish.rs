@@ -58,6 +58,8 @@ use make::Making;
 use rejects::Rejects;
 use write::Made;
 
+pub use write::FILE_ROWS;
+
 /// What to publish, and where.
 #[derive(Clone, Debug)]
 pub struct Publication<'a> {

@@ -197,3 +197,83 @@ fn head(key: &[u8]) -> [u64; 2] {
     let number = u128::from_be_bytes(bytes);
     [(number >> 64) as u64, number as u64]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use arrow::compute::concat_batches;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        catalog,
+        publish::{packed::Packer, ranges::Bounds, ranges::Gatherer, rejects::Rejects},
+    };
+
+    fn dataset() -> Arc<Dataset> {
+        let catalog = catalog::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogs/guangdong")).unwrap();
+        Arc::clone(&catalog.datasets["natural-person"])
+    }
+
+    /// The keys as sorted, each with its line, and what the rejects file says.
+    fn sorted(keys: &[String], range_bytes_max: usize) -> (Vec<(String, u64)>, String) {
+        let (dir, dataset, runtime) =
+            (tempfile::tempdir().unwrap(), dataset(), tokio::runtime::Builder::new_multi_thread().build().unwrap());
+        let ranges = Ranges::new(Bounds::default(), 1 << 20, 1);
+        let (mut gatherer, mut packer) = (Gatherer::new(&ranges, dir.path()), Packer::new());
+        for (line, key) in keys.iter().enumerate() {
+            packer.begin(line as u64 + 2, false, key);
+            for field in &dataset.fields[1..] {
+                let text = catalog::Cell::Text(std::borrow::Cow::Borrowed("测"));
+                let is_text = matches!(field.kind, catalog::FieldKind::Text { .. });
+                packer.cell(is_text.then_some(&text));
+            }
+            let (key, row) = packer.end();
+            gatherer.add(key, row).unwrap();
+        }
+        gatherer.finish().unwrap();
+        let sorter = Sorter {
+            dataset,
+            range_bytes_max,
+            place: SortPlace { memory_bytes: 64 << 20, spill: dir.path().to_owned() },
+            one_at_a_time: Mutex::new(()),
+            runtime: runtime.handle().clone(),
+        };
+        let (mut reasons, mut batches) = (Reasons::default(), Vec::new());
+        sorter
+            .sort(&ranges, 0, &mut reasons, &mut |batch| {
+                batches.push(batch);
+                Ok(())
+            })
+            .unwrap();
+        let rejects = dir.path().join("rejects.csv");
+        let listed = Rejects::new(&rejects);
+        listed.add(0, reasons).unwrap();
+        listed.finish().unwrap();
+        let batch = concat_batches(Unpacker::new(&sorter.dataset).schema(), &batches).unwrap();
+        let lines = batch.column(batch.num_columns() - 2).as_primitive::<UInt64Type>().values().iter().copied();
+        let keys = batch.column(0).as_string::<i32>().iter().map(|key| key.unwrap().to_owned());
+        (keys.zip(lines).collect(), std::fs::read_to_string(rejects).unwrap_or_default())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        // Keys that begin alike, keys of which one begins the other, keys longer than a head.
+        #[test]
+        fn what_fits_and_what_does_not_come_out_the_same(
+            keys in proptest::collection::vec("(44|4401)[01]{0,3}([ab]{14,20})?", 0..200)
+        ) {
+            let mut expect: Vec<(String, u64)> = keys.iter().cloned().zip(2..).collect();
+            expect.sort();
+            expect.dedup_by(|next, first| next.0 == first.0);
+            let doubled = keys.len() - expect.len();
+            for range_bytes_max in [usize::MAX, 0] {
+                let (rows, rejects) = sorted(&keys, range_bytes_max);
+                prop_assert_eq!(&rows, &expect);
+                prop_assert_eq!(rejects.lines().skip(1).count(), doubled);
+            }
+        }
+    }
+}

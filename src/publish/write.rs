@@ -37,7 +37,7 @@ const PAGE_ROWS: usize = 256;
 const GROUP_ROWS: usize = 64 * 1024;
 /// Rows of a file: what is written anew where a change touches one of its keys. Four row groups; ten million rows are
 /// forty files, and a county of Guangdong is a few.
-pub(super) const FILE_ROWS: u64 = 4 * GROUP_ROWS as u64;
+pub const FILE_ROWS: u64 = 4 * GROUP_ROWS as u64;
 
 /// The data files of a version in the making. Dropped before [`Made::keep`], they are removed again.
 pub(super) struct Made {
