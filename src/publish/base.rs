@@ -36,8 +36,8 @@ pub(super) struct Base {
 pub(super) struct BaseFile {
     pub(super) path: PathBuf,
     pub(super) rows: u64,
-    first: Box<[u8]>,
-    last: Box<[u8]>,
+    first: Key,
+    last: Key,
 }
 
 impl Base {
@@ -92,14 +92,16 @@ fn footer(path: &Path) -> Result<ParquetMetaData, PublishError> {
     parsed.map_err(|error: ParquetError| PublishError::ReadBase(error))
 }
 
+type Key = Box<[u8]>;
+
 /// The first and the last key, which the page index holds whole.
-fn key_range(metadata: &ParquetMetaData, dataset: &Dataset) -> Option<(Box<[u8]>, Box<[u8]>)> {
+fn key_range(metadata: &ParquetMetaData, dataset: &Dataset) -> Option<(Key, Key)> {
     let columns = metadata.file_metadata().schema_descr().columns();
     let key = columns.iter().position(|column| column.name() == dataset.key.as_str())?;
     let index = |group: &[ColumnIndexMetaData]| match group.get(key) {
         Some(ColumnIndexMetaData::BYTE_ARRAY(index)) => {
             let pages = usize::try_from(index.num_pages()).ok()?;
-            Some((index.min_value(0)?.into(), index.max_value(pages.checked_sub(1)?)?.into()))
+            Some::<(Key, Key)>((index.min_value(0)?.into(), index.max_value(pages.checked_sub(1)?)?.into()))
         }
         _ => None,
     };

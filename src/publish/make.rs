@@ -204,7 +204,7 @@ mod tests {
         for (rows, expect) in [
             (vec![], vec![]),
             (vec![0, 0], vec![]),
-            (vec![1, 1], vec![0..2]),
+            (vec![1, 1, FILE_ROWS], vec![0..2, 2..3]),
             (vec![half, half, 1], vec![0..2, 2..3]),
             (vec![half, half + 1, half], vec![0..1, 1..2, 2..3]),
             (vec![9 * half, 1, 1], vec![0..1, 1..3]),

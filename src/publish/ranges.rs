@@ -252,8 +252,8 @@ mod tests {
         gatherer.finish().unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert_eq!(ranges.held(1), Held { rows: 1333, bytes: expect[1].len() });
-        for range in 0..2 {
-            assert_eq!(rows_of(&ranges, range), expect[range]);
+        for (range, expect) in expect.iter().enumerate() {
+            assert_eq!(rows_of(&ranges, range), *expect);
         }
         assert_eq!(ranges.held_bytes.load(Ordering::Relaxed), 0);
     }

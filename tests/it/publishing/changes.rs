@@ -90,8 +90,11 @@ async fn any_changes_give_what_publishing_the_whole_would_give() {
         let mut changes = BTreeMap::new();
         for _ in 0..[1, 40, 2000, 5, 700, 3][round] {
             let n = dice.within(0..4000);
-            let change =
-                if dice.within(0..3) == 0 { None } else { Some(Person { name: format!("第{round}轮{n}"), ..person(n) }) };
+            let change = if dice.within(0..3) == 0 {
+                None
+            } else {
+                Some(Person { name: format!("第{round}轮{n}"), ..person(n) })
+            };
             changes.insert(n, change);
         }
         let lines: Vec<_> =
