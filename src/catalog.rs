@@ -25,7 +25,7 @@ use chrono::NaiveDate;
 pub use complaint::Complaint;
 pub(crate) use load::read;
 pub use load::{CatalogError, json_schema, load, load_from};
-pub use value::{FieldKind, LONG_TERM, Value, ValueError, parse_date};
+pub use value::{Cell, FieldKind, LONG_TERM, Value, ValueError, parse_date};
 
 use crate::identifiers::{CreditCode, DatasetId, DepartmentId, DivisionCode, FieldName, ItemCode, MaterialId, NodeId};
 

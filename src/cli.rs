@@ -22,6 +22,7 @@ mod serve;
 mod settings;
 mod sql;
 mod token;
+mod vacuum;
 
 use std::{
     io::{self, BufWriter, IsTerminal, Write},
@@ -52,6 +53,8 @@ enum Command {
     Serve,
     /// Check a file against the catalogue and publish it as the next version of a dataset.
     Publish(publish::PublishArgs),
+    /// Remove data files that no version needs: left by a killed publication, or of versions that need not be kept.
+    Vacuum(vacuum::VacuumArgs),
     /// Make a synthetic register.
     Sample(sample::SampleArgs),
     /// List, register, suspend and resume clients.
@@ -100,6 +103,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args, &home).await,
         Command::Serve => serve::run(&home).await,
         Command::Publish(args) => publish::run(args, &home.settings()?, now).await,
+        Command::Vacuum(args) => vacuum::run(args, &home.settings()?, now).await,
         Command::Sample(args) => sample::run(args),
         Command::Client(args) => registered(args, &home.settings()?, now).await,
         Command::Token(args) => token::run(args, &home.settings()?, now).await,

@@ -3,46 +3,62 @@
 //! Floor 3: may use `engine` (to sort), `catalog`, `storage`, `identifiers`, `problem`.
 //!
 //! ```text
-//! read (CSV, Parquet) -> check each cell -> sort by key -> write data files -> commit one Delta version
-//!                           └ rejects          └ spills       └ duplicates are rejects too
+//! input (CSV, Parquet) -> parts -> check each cell -> ranges of keys -> sort each -> data files -> one Delta version
+//!                                   └ rejects          └ spills      └ duplicates   └ or merged with a file of the
+//!                                                                      are rejects    version before (changes)
 //! ```
+//!
+//! The workers do each half side by side: first they take parts of the input and gather the checked rows by ranges of
+//! their keys, then they take ranges and make files of them. Nothing is shared while a row is worked on.
 //!
 //! Promises: bounded memory at any size; a bad row never stops the others, and is written to the rejects file with its
 //! line, field and reason, never with its value; above the catalogue's tolerance nothing is published; whatever stops the
 //! process before the commit leaves the version before it serving; what it leaves on the disk, the next one removes.
 
+mod base;
 mod check;
+mod chunks;
+mod gather;
+mod input;
 mod leftovers;
-mod read;
+mod make;
+mod merge;
+mod packed;
+mod ranges;
 mod rejects;
+mod rows;
+mod sample;
+mod sort;
+mod vacuum;
+mod work;
 mod write;
 
 use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
-use arrow::array::RecordBatch;
 use chrono::{DateTime, NaiveDate, Utc};
-use futures::{StreamExt, TryStreamExt};
-use tokio::sync::mpsc;
+
+pub use vacuum::{Heap, Retention, Vacuumed, vacuum};
 
 use crate::{
     catalog::Dataset,
-    engine::{EngineError, SortPlace, delta_columns, sort_batches},
+    engine::{EngineError, SortPlace, delta_columns},
     identifiers::{DatasetId, VersionNo},
     problem::Code,
     storage::{StorageError, delta},
 };
-use check::Checker;
-use read::Source;
+use base::Base;
+use gather::Gathering;
+use input::Input;
+use make::Making;
 use rejects::Rejects;
-use write::DataFiles;
+use write::Made;
 
-/// Batches that may wait between reading and sorting, and between sorting and writing.
-const BATCHES_WAITING_MAX: usize = 4;
+pub use write::FILE_ROWS;
 
 /// What to publish, and where.
 #[derive(Clone, Debug)]
@@ -77,8 +93,24 @@ pub struct Published {
     pub version: VersionNo,
     pub rows: u64,
     pub rejected: u64,
+    /// Of the whole version, also those that were kept.
     pub files: usize,
+    /// Of the files that were written.
     pub bytes: u64,
+    /// What became of the changes, where changes were published.
+    pub applied: Option<Applied>,
+}
+
+/// What changes did to the version before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    pub inserted: u64,
+    pub replaced: u64,
+    pub deleted: u64,
+    /// Deletions of keys that were not there: no fault, so that the same file may be published twice.
+    pub absent: u64,
+    pub files_kept: usize,
+    pub files_rewritten: usize,
 }
 
 /// Why nothing was published.
@@ -102,6 +134,16 @@ pub enum PublishError {
     TooManyBadRows { dataset: DatasetId, rows: u64, rejected: u64, tolerance: f64, rejects: PathBuf },
     #[error("another publication of `{dataset}` is under way. Wait for it to end")]
     Busy { dataset: DatasetId },
+    #[error("`{dataset}` has no version that changes could be applied to. Publish the whole register first")]
+    NoBase { dataset: DatasetId },
+    #[error(
+        "changes cannot be applied to the newest version of `{dataset}`: {reason}. Publish the whole register once"
+    )]
+    UnfitBase { dataset: DatasetId, reason: String },
+    #[error("the changes in `{path}` would leave `{dataset}` without a record. Nothing was published")]
+    Emptied { path: PathBuf, dataset: DatasetId },
+    #[error("a data file of the version before could not be read")]
+    ReadBase(#[source] parquet::errors::ParquetError),
     #[error("writing a data file failed")]
     Write(#[source] parquet::errors::ParquetError),
     #[error(transparent)]
@@ -116,72 +158,82 @@ impl PublishError {
     pub fn code(&self) -> Code {
         match self {
             Self::Input { .. } | Self::UnknownFormat { .. } => Code::InvalidValue,
-            Self::Columns { .. } | Self::Empty { .. } | Self::TooManyBadRows { .. } | Self::Busy { .. } => {
-                Code::PublicationRefused
-            }
-            Self::Write(_) | Self::Storage(_) | Self::Sort(_) => Code::StorageFailed,
+            Self::Columns { .. }
+            | Self::Empty { .. }
+            | Self::TooManyBadRows { .. }
+            | Self::Busy { .. }
+            | Self::NoBase { .. }
+            | Self::UnfitBase { .. }
+            | Self::Emptied { .. } => Code::PublicationRefused,
+            Self::ReadBase(_) | Self::Write(_) | Self::Storage(_) | Self::Sort(_) => Code::StorageFailed,
             Self::Worker(_) => Code::Internal,
         }
     }
 }
 
-/// Publish a file as the next version of a dataset.
-pub async fn publish(
-    publication: Publication<'_>,
-    progress: Arc<dyn Fn(Progress) + Send + Sync>,
-) -> Result<Published, PublishError> {
-    let Publication { dataset, file, table, .. } = publication;
+/// Called with every step forward, from any worker.
+pub type Watch = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// Publish a file as the next version of a dataset: the whole of it.
+pub async fn publish(publication: Publication<'_>, watch: Watch) -> Result<Published, PublishError> {
+    let Publication { dataset, table, .. } = publication;
     fs::create_dir_all(table).map_err(StorageError::file(table, "made"))?;
     let _lock = lock(dataset, table)?;
+    carry_out(publication, None, watch).await
+}
+
+/// Publish changes to the newest version as the next one. Beside the dataset's columns the file has `_change`, which says of
+/// each row whether it is an `upsert` or a `delete`; of a deletion nothing but the key is read.
+///
+/// A data file of the version before in whose range of keys nothing changes is part of the next version as it is.
+pub async fn publish_changes(publication: Publication<'_>, watch: Watch) -> Result<Published, PublishError> {
+    let Publication { dataset, table, .. } = publication;
+    if !table.is_dir() {
+        return Err(PublishError::NoBase { dataset: dataset.id.clone() });
+    }
+    let _lock = lock(dataset, table)?;
+    let base = Base::newest(table, dataset).await?;
+    carry_out(publication, Some(base), watch).await
+}
+
+/// Both halves of the work, then the commit. Whoever calls holds the lock.
+async fn carry_out(publication: Publication<'_>, base: Option<Base>, watch: Watch) -> Result<Published, PublishError> {
+    let Publication { dataset, file, table, .. } = publication;
     leftovers::remove_orphans(table).await?;
     let spill = leftovers::empty_spill(&publication.sort.spill, dataset.id.as_str())?;
-    let sort = SortPlace { spill, ..publication.sort.clone() };
-    let source = Source::open(file, dataset)?;
-    let checker = Checker::new(dataset, publication.today);
-    let rejects = Arc::new(Mutex::new(Rejects::new(publication.rejects)));
+    let place = SortPlace { spill, ..publication.sort.clone() };
+    let input = Input::open(file, dataset, base.is_some())?;
+    let rejects = Arc::new(Rejects::new(publication.rejects));
 
-    let (to_sort, unsorted) = mpsc::channel(BATCHES_WAITING_MAX);
-    let schema = checker.schema();
-    let reading = {
-        let (rejects, progress, path) = (Arc::clone(&rejects), Arc::clone(&progress), file.to_owned());
-        tokio::task::spawn_blocking(move || read_all(source, checker, &rejects, &to_sort, &*progress, &path))
-    };
-    let by = [dataset.key.as_str(), check::LINE];
-    let unsorted =
-        futures::stream::unfold(unsorted, |mut input| async { input.recv().await.map(|batch| (batch, input)) });
-    let mut sorted = sort_batches(unsorted.boxed(), &schema, &by, &sort)?;
+    let gathering = Gathering::new(&publication, input, base.as_ref(), &place, &rejects, &watch)?;
+    let gathered = gathering.run().await?;
+    rejects.second_round();
+    let made = Arc::new(Made::new(dataset, table));
+    let making = Making::new(dataset, gathered.ranges, base, place, &rejects, &made, &watch);
+    let outcome = making.run().await?;
 
-    let (to_write, ready) = mpsc::channel(BATCHES_WAITING_MAX);
-    let writing = {
-        let (rejects, files) = (Arc::clone(&rejects), DataFiles::new(dataset, table));
-        tokio::task::spawn_blocking(move || write_all(files, ready, &rejects, &*progress))
-    };
-    while let Some(batch) = sorted.try_next().await? {
-        if to_write.send(batch).await.is_err() {
-            break; // The writer has stopped; its error is told below.
-        }
-    }
-    drop(to_write);
-    let read = reading.await??;
-    let written = writing.await??;
-    drop(sorted);
-
-    let rejected = rejects.lock().unwrap_or_else(PoisonError::into_inner).finish()?;
-    refuse_bad(&publication, read, rejected)?;
-    if written.rows() == 0 {
+    let rejected = rejects.finish()?;
+    refuse_bad(&publication, gathered.rows, rejected)?;
+    if gathered.rows == rejected {
         return Err(PublishError::Empty { path: file.to_owned() });
     }
-    let files = written.finish()?;
-    let version = delta::commit(table, &delta_columns(dataset), &files, publication.as_of, publication.now).await?;
-    let report = Published {
+    let files = made.finish()?;
+    let kept = outcome.applied.map_or(0, |applied| applied.files_kept);
+    if files.is_empty() && kept == 0 {
+        return Err(PublishError::Emptied { path: file.to_owned(), dataset: dataset.id.clone() });
+    }
+    let columns = delta_columns(dataset);
+    let version =
+        delta::commit(table, &columns, &files, &outcome.superseded, publication.as_of, publication.now).await?;
+    made.keep();
+    Ok(Published {
         version,
-        rows: files.iter().map(|file| file.rows).sum(),
+        rows: files.iter().map(|file| file.rows).sum::<u64>() + outcome.rows_kept,
         rejected,
-        files: files.len(),
+        files: files.len() + kept,
         bytes: files.iter().map(|file| file.bytes).sum(),
-    };
-    files.keep();
-    Ok(report)
+        applied: outcome.applied,
+    })
 }
 
 /// One publication of a dataset at a time. The lock goes with the process, however it ends.
@@ -193,47 +245,6 @@ fn lock(dataset: &Dataset, table: &Path) -> Result<File, PublishError> {
         Err(fs::TryLockError::WouldBlock) => Err(PublishError::Busy { dataset: dataset.id.clone() }),
         Err(fs::TryLockError::Error(error)) => Err(StorageError::file(&path, "locked")(error).into()),
     }
-}
-
-/// Read and check every row; returns how many rows there were.
-fn read_all(
-    mut source: Source,
-    mut checker: Checker,
-    rejects: &Mutex<Rejects>,
-    to_sort: &mpsc::Sender<io::Result<RecordBatch>>,
-    progress: &dyn Fn(Progress),
-    path: &Path,
-) -> Result<u64, PublishError> {
-    let unreadable = |source| PublishError::Input { path: path.to_owned(), source };
-    let mut rows = 0;
-    while source.advance().map_err(unreadable)? {
-        rows += 1;
-        checker.check(&source, rejects)?;
-        if checker.is_full() {
-            let (done, total) = source.progress();
-            progress(Progress::Read { done, total });
-            if to_sort.blocking_send(Ok(checker.take())).is_err() {
-                return Ok(rows); // The sort has stopped; its error is told by the caller.
-            }
-        }
-    }
-    let _ = to_sort.blocking_send(Ok(checker.take()));
-    let (_, total) = source.progress();
-    progress(Progress::Read { done: total, total });
-    Ok(rows)
-}
-
-fn write_all(
-    mut files: DataFiles,
-    mut ready: mpsc::Receiver<RecordBatch>,
-    rejects: &Mutex<Rejects>,
-    progress: &dyn Fn(Progress),
-) -> Result<DataFiles, PublishError> {
-    while let Some(batch) = ready.blocking_recv() {
-        files.write(&batch, rejects)?;
-        progress(Progress::Written { rows: files.rows() });
-    }
-    Ok(files)
 }
 
 fn refuse_bad(publication: &Publication<'_>, rows: u64, rejected: u64) -> Result<(), PublishError> {

@@ -49,6 +49,15 @@ pub enum Value {
     Boolean(bool),
 }
 
+/// One cell as it was read: like [`Value`], without a copy of text that is canonical already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell<'a> {
+    Text(Cow<'a, str>),
+    Date(NaiveDate),
+    Integer(i64),
+    Boolean(bool),
+}
+
 /// Why a text is not a value of a field. Carries no register value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -92,7 +101,17 @@ impl FieldKind {
     /// Turn the text of one cell into a value. White space around it does not count; an empty cell is the caller's
     /// matter and refused here. `today` bounds what cannot lie ahead, such as the birth date in a resident ID.
     pub fn parse(&self, text: &str, today: NaiveDate) -> Result<Value, ValueError> {
-        let text = text.trim();
+        self.read(text, today).map(|cell| match cell {
+            Cell::Text(text) => Value::Text(text.into_owned()),
+            Cell::Date(day) => Value::Date(day),
+            Cell::Integer(number) => Value::Integer(number),
+            Cell::Boolean(truth) => Value::Boolean(truth),
+        })
+    }
+
+    /// The same, borrowing what need not be changed: for the ten millions of cells of a publication.
+    pub fn read<'a>(&self, text: &'a str, today: NaiveDate) -> Result<Cell<'a>, ValueError> {
+        let text = trimmed(text);
         if text.is_empty() {
             return Err(ValueError::new("the value is empty"));
         }
@@ -103,7 +122,7 @@ impl FieldKind {
             Self::Division => identifier::<DivisionCode>(text),
             Self::Text { chars_max } => free_text(text, *chars_max),
             Self::Code { values } => code(text, values),
-            Self::Date => parse_date(text).map(Value::Date).ok_or_else(|| ValueError::new(date::EXPECTED)),
+            Self::Date => parse_date(text).map(Cell::Date).ok_or_else(|| ValueError::new(date::EXPECTED)),
             Self::Integer => integer(text),
             Self::Boolean => boolean(text),
         }
@@ -123,6 +142,13 @@ impl Value {
     }
 }
 
+/// Without the white space around it. Most cells have none, which two bytes tell.
+fn trimmed(text: &str) -> &str {
+    let graphic = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    let bytes = text.as_bytes();
+    if graphic(bytes.first()) && graphic(bytes.last()) { text } else { text.trim() }
+}
+
 /// Full-width forms as their ASCII counterparts; text without them is borrowed. The rest of NFKC would be too much here:
 /// it folds characters that differ in a code.
 fn half_width(text: &str) -> Cow<'_, str> {
@@ -138,18 +164,23 @@ fn half_width(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(narrow).collect())
 }
 
-fn resident_id(text: &str, today: NaiveDate) -> Result<Value, ValueError> {
+fn resident_id(text: &str, today: NaiveDate) -> Result<Cell<'_>, ValueError> {
     let id: ResidentId = text.parse().map_err(|error| not_an_identifier(text, &error))?;
     id.check_on(today).map_err(|error| not_an_identifier(text, &error))?;
-    Ok(Value::Text(id.as_str().to_owned()))
+    Ok(Cell::Text(canonical(text, id.as_str())))
 }
 
-fn identifier<T: FromStr<Err = IdentifierError> + fmt::Display>(text: &str) -> Result<Value, ValueError> {
+fn identifier<T: FromStr<Err = IdentifierError> + fmt::Display>(text: &str) -> Result<Cell<'_>, ValueError> {
     let identifier: T = text.parse().map_err(|error| not_an_identifier(text, &error))?;
-    Ok(Value::Text(identifier.to_string()))
+    Ok(Cell::Text(canonical(text, &identifier.to_string())))
 }
 
-fn free_text(text: &str, chars_max: usize) -> Result<Value, ValueError> {
+/// The text itself where it is the canonical spelling.
+fn canonical<'a>(text: &'a str, spelling: &str) -> Cow<'a, str> {
+    if text == spelling { Cow::Borrowed(text) } else { Cow::Owned(spelling.to_owned()) }
+}
+
+fn free_text(text: &str, chars_max: usize) -> Result<Cell<'_>, ValueError> {
     // A text has no more characters than bytes, so most need no counting.
     if text.len() > chars_max {
         let chars = text.chars().count();
@@ -161,7 +192,7 @@ fn free_text(text: &str, chars_max: usize) -> Result<Value, ValueError> {
     if !printable && text.chars().any(is_invisible_control) {
         return Err(ValueError::new("the text contains a control character"));
     }
-    Ok(Value::Text(text.to_owned()))
+    Ok(Cell::Text(Cow::Borrowed(text)))
 }
 
 /// Characters that change how others are shown, or end a line: a name that carries one could be read as another name.
@@ -170,33 +201,33 @@ fn is_invisible_control(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
-fn code(text: &str, values: &[(String, String)]) -> Result<Value, ValueError> {
+fn code<'a>(text: &'a str, values: &[(String, String)]) -> Result<Cell<'a>, ValueError> {
     let listed = |text: &str| values.iter().any(|(code, _)| code == text);
     if listed(text) {
-        return Ok(Value::Text(text.to_owned()));
+        return Ok(Cell::Text(Cow::Borrowed(text)));
     }
     // Codes of the standards are digits and capitals; a clerk's lower case or full-width form means the same.
     let folded = half_width(text).to_ascii_uppercase();
     if listed(&folded) {
-        return Ok(Value::Text(folded));
+        return Ok(Cell::Text(Cow::Owned(folded)));
     }
     Err(ValueError::new(format!("the value is not one of the {} codes of the field", values.len())))
 }
 
-fn integer(text: &str) -> Result<Value, ValueError> {
+fn integer(text: &str) -> Result<Cell<'_>, ValueError> {
     half_width(text)
         .parse()
-        .map(Value::Integer)
+        .map(Cell::Integer)
         .map_err(|_| ValueError::new("a whole number is expected, without separators, within 64 bits"))
 }
 
-fn boolean(text: &str) -> Result<Value, ValueError> {
-    let text = half_width(text);
-    match text.as_ref() {
-        "1" | "是" => Ok(Value::Boolean(true)),
-        "0" | "否" => Ok(Value::Boolean(false)),
-        word if word.eq_ignore_ascii_case("true") => Ok(Value::Boolean(true)),
-        word if word.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
+fn boolean(text: &str) -> Result<Cell<'_>, ValueError> {
+    let word = half_width(text);
+    match word.as_ref() {
+        "1" | "是" => Ok(Cell::Boolean(true)),
+        "0" | "否" => Ok(Cell::Boolean(false)),
+        word if word.eq_ignore_ascii_case("true") => Ok(Cell::Boolean(true)),
+        word if word.eq_ignore_ascii_case("false") => Ok(Cell::Boolean(false)),
         _ => Err(ValueError::new("one of 1, 0, true, false, 是, 否 is expected")),
     }
 }

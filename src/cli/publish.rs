@@ -1,4 +1,4 @@
-//! `shuqiao publish DATASET FILE`.
+//! `shuqiao publish DATASET FILE [--changes]`.
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     config::Settings,
     engine::SortPlace,
     identifiers::DatasetId,
-    publish::{Progress, Publication, Published, publish},
+    publish::{Applied, Progress, Publication, Published, publish, publish_changes},
 };
 
 #[derive(Debug, Args)]
@@ -20,6 +20,9 @@ pub(super) struct PublishArgs {
     dataset: DatasetId,
     /// A `.csv` (UTF-8, with a header) or `.parquet` file with the dataset's fields.
     file: PathBuf,
+    /// The file holds changes to the newest version: one more column, `_change`, says `upsert` or `delete` of each row.
+    #[arg(long)]
+    changes: bool,
     /// Where bad rows are listed with line, field and reason [default: FILE.rejects.csv].
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -35,16 +38,29 @@ pub(super) async fn run(args: PublishArgs, settings: &Settings, now: DateTime<Ut
         name.push(".rejects.csv");
         name.into()
     });
-    let job = Job { dataset: &args.dataset, file: args.file, rejects, as_of: args.as_of.unwrap_or(now), now };
+    let as_of = args.as_of.unwrap_or(now);
+    let job = Job { dataset: &args.dataset, file: args.file, changes: args.changes, rejects, as_of, now };
     let done = job.run(&catalog, settings).await?;
     println!("published {} version {}: {} rows in {} files", args.dataset, done.version, done.rows, done.files);
+    if let Some(applied) = done.applied {
+        println!("{}", outcome(&applied));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn outcome(applied: &Applied) -> String {
+    let Applied { inserted, replaced, deleted, absent, files_kept, files_rewritten } = applied;
+    let absent = if *absent == 0 { String::new() } else { format!(" ({absent} more were not there)") };
+    format!(
+        "{inserted} inserted, {replaced} replaced, {deleted} deleted{absent}; {files_kept} files kept, {files_rewritten} rewritten"
+    )
 }
 
 /// One publication with its progress bar.
 pub(super) struct Job<'a> {
     pub(super) dataset: &'a DatasetId,
     pub(super) file: PathBuf,
+    pub(super) changes: bool,
     pub(super) rejects: PathBuf,
     pub(super) as_of: DateTime<Utc>,
     pub(super) now: DateTime<Utc>,
@@ -77,7 +93,10 @@ impl Job<'_> {
             now: self.now,
             today: home::today(self.now),
         };
-        let done = publish(publication, Arc::new(progress)).await;
+        let done = match self.changes {
+            false => publish(publication, Arc::new(progress)).await,
+            true => publish_changes(publication, Arc::new(progress)).await,
+        };
         bar.finish_and_clear();
         let done = done?;
         if done.rejected > 0 {

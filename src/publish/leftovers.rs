@@ -23,29 +23,57 @@ pub(super) fn empty_spill(spill: &Path, dataset: &str) -> Result<PathBuf, Storag
     Ok(folder)
 }
 
-/// Remove data files that were begun and never became part of a version. Only our own, by the pattern of their names;
-/// what any version names stays, so that older ones can still be read. Whoever calls holds the dataset's lock.
+/// Remove what was begun and never became part of a version. Whoever calls holds the dataset's lock.
 pub(super) async fn remove_orphans(table: &Path) -> Result<(), StorageError> {
-    let begun = files(table, is_ours)?;
-    if begun.is_empty() {
-        return Ok(());
-    }
+    orphans(table).await?.iter().try_for_each(|path| fs::remove_file(path).map_err(StorageError::file(path, "removed")))
+}
+
+/// Data files that no version names, and commits that were not finished. Only our own, by the pattern of their names;
+/// what any version names is none, so that older ones can still be read. Whoever calls holds the dataset's lock.
+pub(super) async fn orphans(table: &Path) -> Result<Vec<PathBuf>, StorageError> {
     let log = table.join("_delta_log");
-    let mut named = String::new();
+    let (mut named, mut found) = (String::new(), Vec::new());
     if log.is_dir() {
         for commit in files(&log, |name| name.ends_with(".json"))? {
             named += &fs::read_to_string(&commit).map_err(StorageError::file(&commit, "read"))?;
         }
+        found = files(&log, is_unfinished)?;
+    }
+    let begun = files(table, is_ours)?;
+    if begun.is_empty() {
+        return Ok(found);
     }
     // Of a log that was condensed into a checkpoint, the newest version may be in no commit any more.
     let newest = delta::read(table).await?.map(|version| version.files).unwrap_or_default();
-    for path in begun {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !named.contains(name) && !newest.iter().any(|file| file.path == path) {
-            fs::remove_file(&path).map_err(StorageError::file(&path, "removed"))?;
+    let is_named = |path: &PathBuf| named.contains(name_of(path)) || newest.iter().any(|file| file.path == *path);
+    found.extend(begun.into_iter().filter(|path| !is_named(path)));
+    Ok(found)
+}
+
+/// Every data file of ours in the folder.
+pub(super) fn data_files(table: &Path) -> Result<Vec<PathBuf>, StorageError> {
+    files(table, is_ours)
+}
+
+/// Rows that were spilled to this folder or one in it.
+pub(super) fn spilled(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
+    let mut found = Vec::new();
+    if folder.is_dir() {
+        for path in files(folder, |_| true)? {
+            if path.is_dir() { found.extend(spilled(&path)?) } else { found.push(path) }
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// The name under which the log store writes a file before it is renamed, such as `00000000000000000007.json#1`.
+fn is_unfinished(name: &str) -> bool {
+    let staged = name.rsplit_once('#').is_some_and(|(_, number)| number.parse::<u32>().is_ok());
+    staged || (name.starts_with("_commit_") && name.ends_with(".tmp"))
 }
 
 /// The name of a data file.
@@ -93,6 +121,17 @@ mod tests {
         let mut left: Vec<_> = files(dir.path(), |_| true).unwrap();
         left.sort();
         assert_eq!(left, [dir.path().join(".publish.lock"), dir.path().join("persons.parquet")]);
+    }
+
+    #[test]
+    fn a_commit_that_was_not_finished_is_known_by_its_name() {
+        for name in ["00000000000000000007.json#1", "_last_checkpoint#2", "_commit_7a5c.json.tmp"] {
+            assert!(is_unfinished(name), "{name}");
+        }
+        for name in ["00000000000000000007.json", "00000000000000000010.checkpoint.parquet", "a#b", "_last_checkpoint"]
+        {
+            assert!(!is_unfinished(name), "{name}");
+        }
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Sorted batches into data files that the engine can search by their page index.
+//!
+//! Each worker has its own [`Writer`]; the files of all are kept together in [`Made`], which removes them again unless they
+//! became a version.
 
 use std::{
     fs::{self, File},
-    ops::Deref,
+    mem,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arrow::{
-    array::{Array, AsArray, BooleanArray, RecordBatch},
-    compute::filter_record_batch,
-    datatypes::UInt64Type,
+    array::{AsArray, RecordBatch},
+    error::ArrowError,
 };
 use parquet::{
     arrow::ArrowWriter,
@@ -23,7 +25,7 @@ use parquet::{
 };
 use uuid::Uuid;
 
-use super::{PublishError, leftovers, rejects::Rejects};
+use super::{PublishError, leftovers};
 use crate::{
     catalog::Dataset,
     storage::{StorageError, delta::NewFile, sync_folder},
@@ -33,19 +35,63 @@ use crate::{
 const PAGE_ROWS: usize = 256;
 /// Rows of a row group: the fixed part of a look-up grows with the pages in it.
 const GROUP_ROWS: usize = 64 * 1024;
-/// Rows of a file: so many that ten million rows are a handful of files.
-const FILE_ROWS: u64 = 32 * GROUP_ROWS as u64;
+/// Rows of a file: what is written anew where a change touches one of its keys. Four row groups; ten million rows are
+/// forty files, and a county of Guangdong is a few.
+pub const FILE_ROWS: u64 = 4 * GROUP_ROWS as u64;
 
-/// The data files of a version in the making. Dropped before [`Finished::keep`], they are removed again.
-pub(super) struct DataFiles {
+/// The data files of a version in the making. Dropped before [`Made::keep`], they are removed again.
+pub(super) struct Made {
     table: PathBuf,
     key: String,
     key_column: usize,
     properties: WriterProperties,
+    files: Mutex<Vec<NewFile>>,
+}
+
+impl Made {
+    pub(super) fn new(dataset: &Dataset, table: &Path) -> Self {
+        let (key_column, _) = dataset.field(dataset.key.as_str()).expect("the catalogue's check has found the key");
+        Self {
+            table: table.to_owned(),
+            key: dataset.key.as_str().to_owned(),
+            key_column,
+            properties: properties(dataset, key_column),
+            files: Mutex::default(),
+        }
+    }
+
+    /// All of them in the order of their keys; every file is durable, and so are their names after this.
+    pub(super) fn finish(&self) -> Result<Vec<NewFile>, PublishError> {
+        sync_folder(&self.table)?;
+        let mut files = self.files().clone();
+        files.sort_by(|one, other| one.key_min.cmp(&other.key_min));
+        Ok(files)
+    }
+
+    /// The files belong to a version now.
+    pub(super) fn keep(&self) {
+        self.files().clear();
+    }
+
+    fn files(&self) -> MutexGuard<'_, Vec<NewFile>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for file in mem::take(&mut *self.files()) {
+            // What cannot be removed is an orphan that no version names: it costs space, nothing else.
+            let _ = fs::remove_file(self.table.join(&file.name));
+        }
+    }
+}
+
+/// Writes sorted batches into files of about equal size.
+pub(super) struct Writer<'a> {
+    made: &'a Made,
+    file_rows: u64,
     open: Option<OpenFile>,
-    done: Finished,
-    rows: u64,
-    last_key: Option<String>,
 }
 
 struct OpenFile {
@@ -53,140 +99,74 @@ struct OpenFile {
     entry: NewFile,
 }
 
-/// Data files that are whole and durable, and not yet part of a version.
-pub(super) struct Finished {
-    table: PathBuf,
-    files: Vec<NewFile>,
-    kept: bool,
-}
-
-impl DataFiles {
-    pub(super) fn new(dataset: &Dataset, table: &Path) -> Self {
-        let key_column = dataset.field(dataset.key.as_str()).map_or(0, |(position, _)| position);
-        Self {
-            table: table.to_owned(),
-            key: dataset.key.as_str().to_owned(),
-            key_column,
-            properties: properties(dataset, key_column),
-            open: None,
-            done: Finished { table: table.to_owned(), files: Vec::new(), kept: false },
-            rows: 0,
-            last_key: None,
-        }
+impl<'a> Writer<'a> {
+    /// For `rows` rows, or some fewer: one file, unless that would be half as large again as a file is to be.
+    pub(super) fn new(made: &'a Made, rows: u64) -> Self {
+        let file_rows = if rows <= FILE_ROWS * 3 / 2 { rows.max(1) } else { rows.div_ceil(rows.div_ceil(FILE_ROWS)) };
+        Self { made, file_rows, open: None }
     }
 
-    pub(super) fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// Write the rows of a sorted batch; of rows with the same key the first in the input stays.
-    pub(super) fn write(&mut self, batch: &RecordBatch, rejects: &Mutex<Rejects>) -> Result<(), PublishError> {
-        let keys = batch.column(self.key_column).as_string::<i32>();
-        let lines = batch.column(batch.num_columns() - 1).as_primitive::<UInt64Type>();
-        let mut unique = Vec::with_capacity(keys.len());
-        for row in 0..keys.len() {
-            let before = if row == 0 { self.last_key.as_deref() } else { Some(keys.value(row - 1)) };
-            let is_new = before != Some(keys.value(row));
-            if !is_new {
-                let reason = "an earlier row has the same key".to_owned();
-                let mut rejects = rejects.lock().unwrap_or_else(PoisonError::into_inner);
-                rejects.add(lines.value(row), &[(self.key.clone(), reason)])?;
-            }
-            unique.push(is_new);
-        }
-        if let Some(last) = keys.len().checked_sub(1) {
-            self.last_key = Some(keys.value(last).to_owned());
-        }
-        let kept = filter_record_batch(batch, &BooleanArray::from(unique)).map_err(write_failed)?;
-        let stored = kept.project(&(0..kept.num_columns() - 1).collect::<Vec<_>>()).map_err(write_failed)?;
-        self.append(stored)
-    }
-
-    fn append(&mut self, mut batch: RecordBatch) -> Result<(), PublishError> {
+    /// Write the rows of a batch of the dataset's columns, whose keys follow those that were written before.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), PublishError> {
+        let mut batch = batch.clone();
         while batch.num_rows() > 0 {
-            let mut open = match self.open.take() {
+            let open = match &mut self.open {
                 Some(open) => open,
-                None => self.begin(&batch)?,
+                None => self.open.insert(self.made.begin(&batch)?),
             };
-            let room = usize::try_from(FILE_ROWS - open.entry.rows).unwrap_or(usize::MAX);
+            let room = usize::try_from(self.file_rows - open.entry.rows).unwrap_or(usize::MAX);
             let part = batch.slice(0, batch.num_rows().min(room));
             batch = batch.slice(part.num_rows(), batch.num_rows() - part.num_rows());
             open.writer.write(&part).map_err(PublishError::Write)?;
             open.entry.rows += part.num_rows() as u64;
-            self.rows += part.num_rows() as u64;
-            open.entry.key_max = part.column(self.key_column).as_string::<i32>().value(part.num_rows() - 1).to_owned();
-            if open.entry.rows == FILE_ROWS {
-                self.done.close(open)?;
-            } else {
-                self.open = Some(open);
+            open.entry.key_max = key_at(&part, self.made.key_column, part.num_rows() - 1);
+            if open.entry.rows == self.file_rows {
+                self.close()?;
             }
         }
         Ok(())
     }
 
-    fn begin(&mut self, batch: &RecordBatch) -> Result<OpenFile, PublishError> {
-        let name = leftovers::file_name(Uuid::new_v4());
-        let path = self.table.join(&name);
-        let file = File::create_new(&path).map_err(StorageError::file(&path, "written"))?;
-        let entry = NewFile {
-            name,
-            bytes: 0,
-            rows: 0,
-            key: self.key.clone(),
-            key_min: batch.column(self.key_column).as_string::<i32>().value(0).to_owned(),
-            key_max: String::new(),
-        };
-        // Listed at once, so that it is removed again whatever happens next.
-        self.done.files.push(entry.clone());
-        let writer = ArrowWriter::try_new(file, Arc::clone(batch.schema_ref()), Some(self.properties.clone()));
-        Ok(OpenFile { writer: writer.map_err(PublishError::Write)?, entry })
+    /// Close the last file.
+    pub(super) fn finish(mut self) -> Result<(), PublishError> {
+        self.close()
     }
 
-    /// Close the last file and make all of them durable.
-    pub(super) fn finish(mut self) -> Result<Finished, PublishError> {
-        if let Some(open) = self.open.take() {
-            self.done.close(open)?;
-        }
-        sync_folder(&self.table)?;
-        Ok(self.done)
-    }
-}
-
-impl Finished {
-    fn close(&mut self, open: OpenFile) -> Result<(), PublishError> {
-        let OpenFile { writer, mut entry } = open;
-        let path = self.table.join(&entry.name);
+    /// The open file is whole and durable after this.
+    fn close(&mut self) -> Result<(), PublishError> {
+        let Some(OpenFile { writer, mut entry }) = self.open.take() else { return Ok(()) };
+        let path = self.made.table.join(&entry.name);
         let file = writer.into_inner().map_err(PublishError::Write)?;
         file.sync_all().map_err(StorageError::file(&path, "made durable"))?;
         entry.bytes = file.metadata().map_err(StorageError::file(&path, "read"))?.len();
-        if let Some(listed) = self.files.last_mut() {
+        if let Some(listed) = self.made.files().iter_mut().find(|listed| listed.name == entry.name) {
             *listed = entry;
         }
         Ok(())
     }
+}
 
-    /// The files belong to a version now.
-    pub(super) fn keep(mut self) {
-        self.kept = true;
+impl Made {
+    fn begin(&self, batch: &RecordBatch) -> Result<OpenFile, PublishError> {
+        let entry = NewFile {
+            name: leftovers::file_name(Uuid::new_v4()),
+            bytes: 0,
+            rows: 0,
+            key: self.key.clone(),
+            key_min: key_at(batch, self.key_column, 0),
+            key_max: String::new(),
+        };
+        let path = self.table.join(&entry.name);
+        // Listed before it is there, so that it is removed again whatever happens next.
+        self.files().push(entry.clone());
+        let file = File::create_new(&path).map_err(StorageError::file(&path, "written"))?;
+        let writer = ArrowWriter::try_new(file, Arc::clone(batch.schema_ref()), Some(self.properties.clone()));
+        Ok(OpenFile { writer: writer.map_err(PublishError::Write)?, entry })
     }
 }
 
-impl Deref for Finished {
-    type Target = [NewFile];
-    fn deref(&self) -> &[NewFile] {
-        &self.files
-    }
-}
-
-impl Drop for Finished {
-    fn drop(&mut self) {
-        if !self.kept {
-            for file in &self.files {
-                // What cannot be removed is an orphan that no version names: it costs space, nothing else.
-                let _ = fs::remove_file(self.table.join(&file.name));
-            }
-        }
-    }
+fn key_at(batch: &RecordBatch, key: usize, row: usize) -> String {
+    batch.column(key).as_string::<i32>().value(row).to_owned()
 }
 
 fn properties(dataset: &Dataset, key_column: usize) -> WriterProperties {
@@ -216,6 +196,6 @@ fn properties(dataset: &Dataset, key_column: usize) -> WriterProperties {
     builder.build()
 }
 
-fn write_failed(error: arrow::error::ArrowError) -> PublishError {
+pub(super) fn write_failed(error: ArrowError) -> PublishError {
     PublishError::Write(error.into())
 }

@@ -5,7 +5,7 @@
 //! the same folder.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -60,6 +60,17 @@ pub struct NewFile {
     pub key_max: String,
 }
 
+/// Which files of the version before are not in the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Superseded {
+    All,
+    /// These alone, of that version: if another one has come since, nothing is committed.
+    Files {
+        of: VersionNo,
+        paths: Vec<PathBuf>,
+    },
+}
+
 /// A column as Delta sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
@@ -106,11 +117,49 @@ pub async fn read(folder: &Path) -> Result<Option<TableVersion>, StorageError> {
     Ok(Some(TableVersion { version, as_of: as_of(&table, folder).await?, files }))
 }
 
-/// Make `files` the whole of the next version, in one atomic commit. What the version before held is superseded.
+/// What the log tells of files that are not in the newest version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Files of the newest version.
+    pub newest: HashSet<PathBuf>,
+    /// Files of the versions before it that were asked for.
+    pub before: HashSet<PathBuf>,
+    /// When a file was superseded, as far as the log goes back.
+    pub superseded: HashMap<PathBuf, DateTime<Utc>>,
+}
+
+/// The files of the newest version, of `before` versions before it, and of those that were superseded.
+pub async fn past(folder: &Path, before: u64) -> Result<Past, StorageError> {
+    let Some(mut table) = open(folder).await? else { return Ok(Past::default()) };
+    let files = |table: &DeltaTable| {
+        let snapshot = table.snapshot().map_err(failed(folder, "read"))?;
+        Ok::<_, StorageError>(snapshot.log_data().iter().map(|view| folder.join(view.path().as_ref())).collect())
+    };
+    let snapshot = table.snapshot().map_err(failed(folder, "read"))?;
+    let newest_number = snapshot.version();
+    let mut past = Past { newest: files(&table)?, ..Past::default() };
+    let log = table.log_store();
+    let mut removed = snapshot.all_tombstones(&*log);
+    while let Some(file) = removed.try_next().await.map_err(failed(folder, "read"))? {
+        let when = file.deletion_timestamp().and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::UNIX_EPOCH);
+        past.superseded.insert(folder.join(file.path().as_ref()), when);
+    }
+    drop(removed);
+    for version in (newest_number.saturating_sub(before)..newest_number).rev() {
+        match table.load_version(version).await {
+            Ok(()) => past.before.extend(files(&table)?),
+            Err(_) => break, // The log no longer goes back so far.
+        }
+    }
+    Ok(past)
+}
+
+/// Make `files` part of the next version, in one atomic commit, with what is not superseded of the version before.
 pub async fn commit(
     folder: &Path,
     columns: &[Column],
     files: &[NewFile],
+    superseded: &Superseded,
     as_of: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<VersionNo, StorageError> {
@@ -120,7 +169,7 @@ pub async fn commit(
         HashMap::from([(AS_OF.to_owned(), Value::from(stamp)), ("engineInfo".to_owned(), Value::from(ENGINE))]);
     let version = match open(folder).await? {
         None => create(folder, columns, adds.collect(), metadata).await?,
-        Some(table) => replace(folder, &table, adds.collect(), metadata, now).await?,
+        Some(table) => replace(folder, &table, adds.collect(), superseded, metadata, now).await?,
     };
     // The log store renames the commit into place but does not sync it.
     let log = folder.join("_delta_log");
@@ -152,11 +201,23 @@ async fn replace(
     folder: &Path,
     table: &DeltaTable,
     mut actions: Vec<Action>,
+    superseded: &Superseded,
     metadata: HashMap<String, Value>,
     now: DateTime<Utc>,
 ) -> Result<VersionNo, StorageError> {
     let snapshot = table.snapshot().map_err(failed(folder, "read"))?;
-    for view in snapshot.log_data().iter() {
+    let goes = |path: PathBuf| match superseded {
+        Superseded::All => true,
+        Superseded::Files { paths, .. } => paths.contains(&path),
+    };
+    if let Superseded::Files { of, .. } = superseded
+        && VersionNo(snapshot.version()) != *of
+    {
+        let reason =
+            format!("version {} was committed meanwhile, by another program. Publish again", snapshot.version());
+        return Err(StorageError::Unsupported { path: folder.to_owned(), reason });
+    }
+    for view in snapshot.log_data().iter().filter(|view| goes(folder.join(view.path().as_ref()))) {
         let mut remove = view.remove_action(true);
         remove.deletion_timestamp = Some(now.timestamp_millis());
         actions.push(Action::Remove(remove));

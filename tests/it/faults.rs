@@ -6,6 +6,7 @@ mod kill;
 mod log_full;
 mod probes;
 mod publication;
+mod publication_kills;
 mod slow;
 mod stop;
 mod switch;

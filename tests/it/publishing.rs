@@ -1,5 +1,8 @@
 //! Publication and the look-ups that follow from it, on real files.
 
+mod changes;
+mod vacuum;
+
 use std::fs;
 
 use arrow::{array::AsArray, datatypes::Int64Type};

@@ -36,7 +36,7 @@ pub(super) async fn publish_all(
         make(*register, rows, persons, &file)?;
         let rejects = file.with_extension("rejects.csv");
         let now = Utc::now();
-        let job = Job { dataset: &dataset, file: file.clone(), rejects, as_of: now, now };
+        let job = Job { dataset: &dataset, file: file.clone(), changes: false, rejects, as_of: now, now };
         let done = job.run(catalog, settings).await?;
         println!("  {dataset}: {} rows published as version {}", done.rows, done.version);
         write_whole(&mark, rows.to_string().as_bytes())?;

@@ -4,10 +4,10 @@ use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use chrono::{Days, NaiveDate};
 use shuqiao::{
-    catalog::Catalog,
+    catalog::{Catalog, Dataset},
     engine::SortPlace,
     identifiers::ResidentId,
-    publish::{Publication, PublishError, Published, publish},
+    publish::{Publication, PublishError, Published, publish, publish_changes},
 };
 
 use super::{day, now};
@@ -55,6 +55,17 @@ pub(crate) async fn publish_persons(catalog: &Catalog, tables: &Path, file: &Pat
     publish_file(catalog, "natural-person", tables, file).await
 }
 
+/// Apply a file of changes to natural-person below `tables`.
+pub(crate) async fn publish_person_changes(
+    catalog: &Catalog,
+    tables: &Path,
+    file: &Path,
+) -> Result<Published, PublishError> {
+    let table = tables.join("natural-person");
+    let rejects = file.with_extension("rejects.csv");
+    publish_changes(publication(&catalog.datasets["natural-person"], &table, file, &rejects), Arc::new(|_| {})).await
+}
+
 /// Publish a file as the next version of a dataset below `tables`.
 pub(crate) async fn publish_file(
     catalog: &Catalog,
@@ -62,15 +73,13 @@ pub(crate) async fn publish_file(
     tables: &Path,
     file: &Path,
 ) -> Result<Published, PublishError> {
-    let publication = Publication {
-        dataset: &catalog.datasets[dataset],
-        file,
-        table: &tables.join(dataset),
-        rejects: &file.with_extension("rejects.csv"),
-        sort: SortPlace { memory_bytes: 64 << 20, spill: tables.join("spill") },
-        as_of: now(),
-        now: now(),
-        today: day("2026-11-24"),
-    };
-    publish(publication, Arc::new(|_| {})).await
+    let rejects = file.with_extension("rejects.csv");
+    let table = tables.join(dataset);
+    publish(publication(&catalog.datasets[dataset], &table, file, &rejects), Arc::new(|_| {})).await
+}
+
+fn publication<'a>(dataset: &'a Arc<Dataset>, table: &'a Path, file: &'a Path, rejects: &'a Path) -> Publication<'a> {
+    let spill = table.parent().unwrap_or(table).join("spill");
+    let sort = SortPlace { memory_bytes: 64 << 20, spill };
+    Publication { dataset, file, table, rejects, sort, as_of: now(), now: now(), today: day("2026-11-24") }
 }
