@@ -12,8 +12,12 @@ mod append;
 mod calls;
 mod load;
 mod look_up;
+mod object_store;
 mod pairs;
 mod parts;
+#[path = "../tests/it/support/s3.rs"]
+#[allow(dead_code, reason = "what only the tests ask of it")]
+mod s3;
 mod world;
 
 use std::{fs, io::Write, path::PathBuf};
@@ -49,6 +53,9 @@ fn main() {
     }
     if is_wanted("parts") {
         parts::run(&world, scale, &mut report);
+    }
+    if is_wanted("object_store") {
+        runtime.block_on(object_store::run(&world, scale, &mut report));
     }
     if is_wanted("append") {
         runtime.block_on(append::run(scale, &mut report));

@@ -9,6 +9,7 @@ mod layers;
 mod listen;
 mod node;
 mod problem;
+mod tables;
 mod tasks;
 
 use std::{future::Future, sync::Arc};
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use api::openapi;
 pub use node::{Node, NodeError, operator_token};
 pub use problem::status_of;
+pub use tables::tables;
 
 /// Serve until `stop` resolves; then finish the calls in flight, write a last checkpoint, and return.
 ///

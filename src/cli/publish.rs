@@ -10,8 +10,10 @@ use crate::{
     catalog::{self, Catalog},
     config::Settings,
     engine::SortPlace,
+    http::tables,
     identifiers::DatasetId,
     publish::{Progress, Publication, Published, publish},
+    storage::{Table, upload},
 };
 
 #[derive(Debug, Args)]
@@ -77,9 +79,14 @@ impl Job<'_> {
             now: self.now,
             today: home::today(self.now),
         };
+        let folder = publication.table.to_owned();
         let done = publish(publication, Arc::new(progress)).await;
         bar.finish_and_clear();
-        let done = done?;
+        let mut done = done?;
+        // Where nodes read from a store, the folder is where a version is made.
+        if let Table::Store(table) = tables(settings)?.table(self.dataset.as_str()) {
+            done.version = upload(&folder, &table, self.now).await?;
+        }
         if done.rejected > 0 {
             let line = format!("{} bad rows were left out; see `{}`", done.rejected, self.rejects.display());
             tracing::warn!("{line}");

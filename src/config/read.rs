@@ -14,6 +14,7 @@ use super::{
     limits::{Limit, Unit},
     log::{LogFilter, LogFormat},
     raw::{Loose, Origin, RawSettings, Said},
+    tables::{StoreEndpoint, TableStore},
     value::{BaseUrl, ForeignTokenType, SignatureAlgorithm, key_set_url},
 };
 use crate::identifiers::{DepartmentId, NodeId};
@@ -335,4 +336,4 @@ macro_rules! text_setting {
     )+ };
 }
 
-text_setting!(BaseUrl, ForeignTokenType, LogFormat, LogFilter, SignatureAlgorithm);
+text_setting!(BaseUrl, ForeignTokenType, LogFormat, LogFilter, SignatureAlgorithm, StoreEndpoint, TableStore);
