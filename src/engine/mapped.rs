@@ -2,7 +2,7 @@
 
 use std::{ops::Range, path::Path, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, buf::Reader};
 use datafusion::{
     datasource::{listing::PartitionedFile, physical_plan::ParquetFileReaderFactory},
     error::Result as DfResult,
@@ -18,7 +18,10 @@ use parquet::{
         async_reader::{AsyncFileReader, MetadataFetch},
     },
     errors::{ParquetError, Result as ParquetResult},
-    file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
+    file::{
+        metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
+        reader::{ChunkReader, Length},
+    },
 };
 use tokio::runtime::Handle;
 
@@ -62,6 +65,11 @@ impl MappedFile {
         PartitionedFile::new(self.name.clone(), self.bytes.length()).with_extension(Arc::clone(self))
     }
 
+    /// Are all bytes of it on this machine?
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.bytes, DataBytes::Mapped(_))
+    }
+
     /// The bytes of a range, if all of them are here: always, for a file of this machine.
     pub(super) fn here(&self, range: &Range<u64>) -> Option<Bytes> {
         self.bytes.here(range)
@@ -70,6 +78,26 @@ impl MappedFile {
     /// The bytes of each range; what is not here is fetched first, or is an error. Never a hole.
     pub(super) async fn read(&self, ranges: &[Range<u64>]) -> ParquetResult<Vec<Bytes>> {
         self.bytes.read(ranges).await.map_err(|error| ParquetError::External(Box::new(error)))
+    }
+}
+
+impl Length for MappedFile {
+    fn len(&self) -> u64 {
+        self.bytes.length()
+    }
+}
+
+/// Reads what is here. What is not is an error, never a hole.
+impl ChunkReader for MappedFile {
+    type T = Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        self.get_bytes(start, usize::try_from(self.len().saturating_sub(start)).unwrap_or_default()).map(Buf::reader)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        let range = start..start + length as u64;
+        self.here(&range).ok_or_else(|| ParquetError::EOF(format!("bytes {range:?} of `{}` are not here", self.name)))
     }
 }
 

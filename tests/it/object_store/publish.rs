@@ -72,6 +72,6 @@ async fn without_credentials_the_program_says_which_variable_is_missing() {
     let s3 = S3::start().await;
     let home = Home::empty(&s3.settings());
     let said = home.run(&["sql", "select 1"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("AWS_ACCESS_KEY_ID") && said.err.contains("storage_failed"), "{said:?}");
+    assert_ne!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("`AWS_ACCESS_KEY_ID`"), "{said:?}");
 }
