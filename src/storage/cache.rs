@@ -79,16 +79,18 @@ impl Cache {
         self.requests.acquire().await.ok()
     }
 
-    /// The file `shown` of a store; the same one for all who ask while somebody holds it.
+    /// The file `shown` of the store at `endpoint`; the same one for all who ask while somebody holds it.
     pub(super) fn file(
         self: &Arc<Self>,
+        endpoint: &str,
         shown: &str,
         location: ObjectPath,
         store: &Arc<dyn ObjectStore>,
         length: u64,
     ) -> Result<Arc<CachedFile>, StorageError> {
         // A digest: whatever a table calls its files, the name stays inside the folder.
-        let name = hex::encode(&digest::digest(&digest::SHA256, shown.as_bytes()).as_ref()[..16]);
+        let name =
+            hex::encode(&digest::digest(&digest::SHA256, format!("{endpoint} {shown}").as_bytes()).as_ref()[..16]);
         let path = self.folder.join(name).with_extension(ENDING);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.get(&path).and_then(Weak::upgrade).filter(|file| file.length() == length) {

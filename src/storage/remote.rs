@@ -138,8 +138,8 @@ impl RemoteTable {
 
     fn file(&self, name: &str, bytes: u64) -> Result<DataFile, StorageError> {
         let shown = format!("{}/{name}", self.shown);
-        let named = format!("{}{shown}", self.store.endpoint);
-        let cached = self.store.cache.file(&named, self.location(name), &self.store.reading, bytes)?;
+        let Store { endpoint, reading, cache, .. } = &*self.store;
+        let cached = cache.file(endpoint, &shown, self.location(name), reading, bytes)?;
         Ok(DataFile { path: shown.into(), bytes, cached: Some(cached) })
     }
 
