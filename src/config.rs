@@ -3,7 +3,7 @@
 //! Floor 1: may use `identifiers` and `problem`. The only room that reads environment variables for settings. Two steps:
 //! [`RawSettings`] is exactly what was said (file, then environment, then flags; an unknown key is refused),
 //! [`Settings`] is checked and resolved. All complaints are collected; a `Settings` that exists holds together.
-//! No setting is a secret: keys are files under `paths.data`.
+//! No setting is a secret: keys are files under `paths.data`, credentials of an object store stay in their variables.
 //!
 //! ```text
 //! shuqiao.toml ─┐
@@ -24,6 +24,7 @@ mod paths;
 mod rates;
 mod raw;
 mod read;
+mod tables;
 mod tokens;
 mod value;
 
@@ -42,6 +43,7 @@ pub use page::page;
 pub use paths::PathSettings;
 pub use rates::RateSettings;
 pub use raw::{Origin, Override, RawSettings};
+pub use tables::{StoreEndpoint, StoreVariables, TableSettings, TableStore};
 pub use tokens::TokenSettings;
 pub use value::{BaseUrl, ForeignTokenType, SignatureAlgorithm};
 
@@ -65,6 +67,9 @@ use read::{Explained, Reader};
 pub struct Settings {
     pub node: NodeSettings,
     pub paths: PathSettings,
+    pub tables: TableSettings,
+    /// Credentials of the object store, where tables are in one.
+    pub store_variables: StoreVariables,
     pub http: HttpSettings,
     pub lookup: LookupSettings,
     pub tokens: TokenSettings,
@@ -87,6 +92,7 @@ impl Settings {
         let mut reader = Reader::new(raw);
         let node = NodeSettings::read(&mut reader);
         let paths = PathSettings::read(&mut reader);
+        let tables = TableSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let lookup = LookupSettings::read(&mut reader);
         let tokens = TokenSettings::read(&mut reader);
@@ -101,6 +107,8 @@ impl Settings {
             Some(Self {
                 node: node?,
                 paths: paths?,
+                tables: tables?,
+                store_variables: raw.store_variables.clone(),
                 http: http?,
                 lookup: lookup?,
                 tokens: tokens?,
@@ -199,6 +207,7 @@ fn known_keys() -> impl Iterator<Item = &'static Key> {
     [
         NodeSettings::KEYS,
         PathSettings::KEYS,
+        TableSettings::KEYS,
         HttpSettings::KEYS,
         LookupSettings::KEYS,
         TokenSettings::KEYS,

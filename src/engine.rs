@@ -4,7 +4,7 @@
 //! see plain functions and Arrow.
 //!
 //! ```text
-//! storage::delta::read ──> Version (mapped files, parsed footers, key pages)     once per publication
+//! storage::Table::newer ─> Version (files mapped or cached, parsed footers, key pages)    once per publication
 //!                             │ ArcSwap: a call holds the version it began with
 //! look_up(key) ─ plan kept per shape ─> KeyedExec ─ binary search in the key pages ─> one page a column ─> row
 //! look_up(secondary) ─ predicate, bloom filters, page statistics ──────────────────> DataSourceExec ─> rows
@@ -24,11 +24,7 @@ mod schema;
 mod sort;
 mod version;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use arrow::array::RecordBatch;
@@ -38,6 +34,7 @@ use datafusion::{
     execution::{TaskContext, context::SQLOptions, runtime_env::RuntimeEnvBuilder},
     prelude::{SessionConfig, SessionContext},
 };
+use futures::future::join_all;
 
 pub use schema::{arrow_schema, delta_columns};
 pub use sort::{BatchStream, SortPlace, sort_batches};
@@ -46,7 +43,7 @@ use crate::{
     catalog::{Catalog, Dataset, Value},
     identifiers::{DatasetId, FieldName, VersionNo},
     problem::Code,
-    storage::{StorageError, delta},
+    storage::{StorageError, Table, Tables},
 };
 use version::Version;
 
@@ -114,7 +111,7 @@ pub struct Serving {
 #[derive(Debug)]
 struct Live {
     dataset: Arc<Dataset>,
-    folder: PathBuf,
+    table: Table,
     current: Arc<ArcSwapOption<Version>>,
 }
 
@@ -127,24 +124,25 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine over the tables in `tables`, one folder a dataset; serves nothing until [`Engine::refresh`].
+    /// An engine over these tables, one a dataset; serves nothing until [`Engine::refresh`].
     ///
     /// `sql_memory_bytes` bounds what all SQL statements together may hold in memory before they spill; `rows_max` how many
     /// records one look-up by a secondary key may return.
     pub fn new(
         catalog: &Catalog,
-        tables: &Path,
+        tables: impl Into<Tables>,
         sql_memory_bytes: usize,
         rows_max: usize,
     ) -> Result<Self, EngineError> {
         let runtime = RuntimeEnvBuilder::new().with_memory_limit(sql_memory_bytes, 1.0).build_arc()?;
         let config = SessionConfig::new().with_information_schema(true);
         let session = SessionContext::new_with_config_rt(config, runtime);
+        let tables = tables.into();
         let mut live = BTreeMap::new();
         for (id, dataset) in &catalog.datasets {
             let entry = Live {
                 dataset: Arc::clone(dataset),
-                folder: tables.join(id.as_str()),
+                table: tables.table(id.as_str()),
                 current: Arc::new(ArcSwapOption::empty()),
             };
             session.register_table(
@@ -162,8 +160,10 @@ impl Engine {
     /// A dataset whose new version cannot be read keeps serving the one before, and its error is returned.
     pub async fn refresh(&self) -> (Vec<DatasetId>, Vec<EngineError>) {
         let (mut changed, mut errors) = (Vec::new(), Vec::new());
-        for (id, live) in &self.live {
-            match live.refresh().await {
+        // Side by side: a store that is away keeps each of them waiting.
+        let looked = join_all(self.live.iter().map(async |(id, live)| (id, live.refresh().await))).await;
+        for (id, outcome) in looked {
+            match outcome {
                 Ok(true) => changed.push(id.clone()),
                 Ok(false) => {}
                 Err(error) => errors.push(error),
@@ -218,13 +218,10 @@ impl std::fmt::Debug for Engine {
 
 impl Live {
     async fn refresh(&self) -> Result<bool, EngineError> {
-        let Some(newest) = delta::newest(&self.folder).await? else { return Ok(false) };
-        if self.current.load().as_ref().is_some_and(|current| current.number() == newest) {
-            return Ok(false);
-        }
-        let Some(table) = delta::read(&self.folder).await? else { return Ok(false) };
+        let known = self.current.load().as_ref().map(|current| current.number());
+        let Some(table) = self.table.newer(known).await? else { return Ok(false) };
         let dataset = Arc::clone(&self.dataset);
-        // Reading footers is disk and CPU work: off the runtime's threads.
+        // Reading footers is disk and CPU work, and may wait for the store: off the runtime's threads.
         let opened = tokio::task::spawn_blocking(move || Version::open(&dataset, table)).await;
         let version = opened.map_err(|error| DataFusionError::External(Box::new(error)))??;
         self.current.store(Some(Arc::new(version)));

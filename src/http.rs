@@ -10,6 +10,7 @@ mod listen;
 mod node;
 mod problem;
 mod reload;
+mod tables;
 mod tasks;
 
 use std::{future::Future, sync::Arc};
@@ -21,6 +22,7 @@ pub use api::openapi;
 pub use node::{Node, NodeError, operator_token};
 pub use problem::status_of;
 pub use reload::Reloaded;
+pub use tables::tables;
 
 /// Serve until `stop` resolves; then finish the calls in flight, write a last checkpoint, and return.
 ///

@@ -10,8 +10,10 @@ use crate::{
     catalog::{self, Catalog},
     config::Settings,
     engine::SortPlace,
+    http::tables,
     identifiers::DatasetId,
     publish::{Applied, Progress, Publication, Published, publish, publish_changes},
+    storage::{Table, upload},
 };
 
 #[derive(Debug, Args)]
@@ -93,12 +95,17 @@ impl Job<'_> {
             now: self.now,
             today: home::today(self.now),
         };
+        let folder = publication.table.to_owned();
         let done = match self.changes {
             false => publish(publication, Arc::new(progress)).await,
             true => publish_changes(publication, Arc::new(progress)).await,
         };
         bar.finish_and_clear();
-        let done = done?;
+        let mut done = done?;
+        // Where nodes read from a store, the folder is where a version is made.
+        if let Table::Store(table) = tables(settings)?.table(self.dataset.as_str()) {
+            done.version = upload(&folder, &table, self.now).await?;
+        }
         if done.rejected > 0 {
             let line = format!("{} bad rows were left out; see `{}`", done.rejected, self.rejects.display());
             tracing::warn!("{line}");

@@ -98,6 +98,21 @@ pub const SQL_MEMORY_BYTES: Limit = Limit::new(
     "SQL and the sort of a publication spill to disk above it; below 64 MiB a sort has no room to merge",
 );
 
+pub const CACHE_BYTES: Limit = Limit::new(
+    Unit::Bytes,
+    16 * MIB,
+    64 * GIB,
+    16_384 * GIB,
+    "a register that does not fit into its cache is fetched again and again, and each miss costs a round trip",
+);
+pub const CACHE_BLOCK_BYTES: Limit = Limit::new(
+    Unit::Bytes,
+    4 * KIB,
+    256 * KIB,
+    16 * MIB,
+    "smaller blocks are more requests, larger ones make the first look-up of each wait longer",
+);
+
 pub const ACCESS_TTL_S: Limit = Limit::new(
     Unit::Seconds,
     60,

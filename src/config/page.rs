@@ -20,7 +20,8 @@ Settings come from three places, and the later one wins: the settings file (`--c
 - A relative path in the file (or a default) is meant from the file's folder; one in a variable or flag from the working
   directory.
 - Numbers are whole, in the unit of the table. Bytes may also be written as `\"64 KiB\"`, `\"64 MiB\"` or `\"2 GiB\"`.
-- No setting is a secret: private keys are files in `paths.data`, readable by the node alone.
+- No setting is a secret: private keys are files in `paths.data`, readable by the node alone. Credentials of an object store
+  are read from the variables that every S3 client reads (`AWS_...`) and are never printed.
 - `SHUQIAO_CONFIG` and `SHUQIAO_DIR` name the settings file and the node's folder; they are read by the command line.
 
 | Key | Default | Unit | Variable | Meaning |
@@ -44,6 +45,7 @@ const TAIL: &str = "
 | `lookup.deadline_ms` < `http.request_ms_max` | a late look-up must still be recorded, signed and sent |
 | `http.header_ms_max` ≤ `http.request_ms_max` | headers are a part of the request |
 | `http.request_ms_max` ≤ `http.shutdown_grace_ms` | a call that was accepted must be able to finish |
+| `tables.store` in S3 needs `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or another source of credentials | without them every request would be refused |
 | `issuers[].issuer` is neither `node.url` nor listed twice | a name must lead to one set of keys |
 ";
 

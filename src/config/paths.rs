@@ -49,6 +49,11 @@ impl PathSettings {
         self.data.join("tables")
     }
 
+    /// What was fetched of published versions, where they are in an object store.
+    pub fn cache(&self) -> PathBuf {
+        self.data.join("cache")
+    }
+
     /// What belongs to clients that this node made for itself.
     pub fn clients(&self) -> PathBuf {
         self.data.join("clients")

@@ -17,10 +17,13 @@ use super::{
     Complaint, ConfigError,
     key::{Key, VARIABLE_PREFIX},
     known_keys,
+    tables::StoreVariables,
 };
 
 /// Variables with our prefix that the command line reads, because they say where the settings are.
 const NOT_SETTINGS: &[&str] = &["SHUQIAO_CONFIG", "SHUQIAO_DIR"];
+/// Variables of any S3 client; secrets among them, so they are taken as they are and never shown.
+const STORE_PREFIX: &str = "AWS_";
 /// How alike two names must be (Jaro-Winkler, 0 to 1) for one to be suggested instead of the other.
 const ALIKE: f64 = 0.8;
 
@@ -79,13 +82,15 @@ pub struct RawSettings {
     /// Length of `issuers`, the one list of sections.
     issuers: usize,
     pub(super) complaints: Vec<Complaint>,
+    pub(super) store_variables: StoreVariables,
     /// Folder of the settings file; without one, the working directory.
     file_folder: PathBuf,
     working_directory: PathBuf,
 }
 
 impl RawSettings {
-    /// Gather what was said. `variables` are all environment variables; those without our prefix are passed over.
+    /// Gather what was said. `variables` are all environment variables; those with neither our prefix nor that of object
+    /// stores are passed over.
     /// Relative paths said in the file are meant from the file's folder, all others from `working_directory`.
     pub fn gather(
         file: Option<&Path>,
@@ -99,8 +104,15 @@ impl RawSettings {
         if let Some(path) = &file {
             figment = figment.merge(file_layer(path, &mut complaints)?);
         }
-        for layer in variables.into_iter().filter_map(|(name, text)| variable_layer(name, text, &mut complaints)) {
-            figment = figment.merge(layer);
+        let mut of_store = Vec::new();
+        for (name, text) in variables {
+            if let (Some(name), Some(text)) =
+                (name.to_str().filter(|name| name.starts_with(STORE_PREFIX)), text.to_str())
+            {
+                of_store.push((name.to_owned(), text.to_owned()));
+            } else if let Some(layer) = variable_layer(name, text, &mut complaints) {
+                figment = figment.merge(layer);
+            }
         }
         for given in overrides {
             figment = figment.merge(Layer::one(Origin::Flag(given.flag.to_owned()), given.key, &given.value));
@@ -109,6 +121,7 @@ impl RawSettings {
             said: BTreeMap::new(),
             issuers: 0,
             complaints,
+            store_variables: StoreVariables::new(of_store),
             file_folder: file.as_deref().and_then(Path::parent).unwrap_or(working_directory).to_owned(),
             working_directory: working_directory.to_owned(),
         };

@@ -15,6 +15,7 @@ use super::{
     limits::{Limit, Unit},
     log::{LogFilter, LogFormat},
     raw::{Loose, Origin, RawSettings, Said},
+    tables::{StoreEndpoint, TableStore},
     value::{BaseUrl, ForeignTokenType, SignatureAlgorithm, key_set_url},
 };
 use crate::identifiers::{DepartmentId, NodeId};
@@ -336,4 +337,13 @@ macro_rules! text_setting {
     )+ };
 }
 
-text_setting!(BaseUrl, ForeignTokenType, LogFormat, LogFilter, ReceiptForm, SignatureAlgorithm);
+text_setting!(
+    BaseUrl,
+    ForeignTokenType,
+    LogFormat,
+    LogFilter,
+    ReceiptForm,
+    SignatureAlgorithm,
+    StoreEndpoint,
+    TableStore
+);

@@ -46,6 +46,15 @@ impl fmt::Debug for BaseUrl {
 /// The address of a key set. Whoever can change what it serves decides who is let in, so it is encrypted unless it never
 /// leaves this machine.
 pub(super) fn key_set_url(text: &str) -> Result<Url, String> {
+    encrypted_or_here(text, "keys over plain `http` can be swapped on the way")
+}
+
+/// The address of an object store. Register rows come from there.
+pub(super) fn store_url(text: &str) -> Result<Url, String> {
+    encrypted_or_here(text, "register rows over plain `http` can be read and changed on the way")
+}
+
+fn encrypted_or_here(text: &str, why: &str) -> Result<Url, String> {
     let url = web_url(text)?;
     let here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -54,7 +63,7 @@ pub(super) fn key_set_url(text: &str) -> Result<Url, String> {
         None => false,
     };
     if url.scheme() != "https" && !here {
-        return Err("keys over plain `http` can be swapped on the way. Use `https`".to_owned());
+        return Err(format!("{why}. Use `https`"));
     }
     Ok(url)
 }

@@ -3,10 +3,12 @@
 //! The library's page and column readers do the decoding. They are told of two pages only, the first of the chunk and
 //! the wanted one, as if all between them belonged to the first: to the library it is one page that is skipped.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
 use arrow::datatypes::DataType as ArrowType;
-use bytes::Bytes;
 use parquet::{
     basic::Encoding,
     column::{
@@ -30,7 +32,7 @@ static READING: LazyLock<ReaderPropertiesPtr> = LazyLock::new(|| Arc::new(Reader
 
 /// A row group that single rows are read from.
 pub(super) struct Cells<'a> {
-    pub(super) file: &'a MappedFile,
+    pub(super) file: &'a Arc<MappedFile>,
     pub(super) group: usize,
 }
 
@@ -108,6 +110,27 @@ impl Cells<'_> {
         }
     }
 
+    /// Where the bytes of a column are that reading the rows of a place may need.
+    pub(super) fn ranges(&self, leaf: usize, place: Place) -> Vec<Range<u64>> {
+        let of_page = |page: &PageLocation| {
+            let (offset, bytes) = (u64::try_from(page.offset).ok()?, u64::try_from(page.compressed_page_size).ok()?);
+            Some(offset..offset + bytes)
+        };
+        let chunk = self.file.metadata.row_group(self.group).column(leaf);
+        let index = self.file.metadata.offset_index().and_then(|index| index.get(self.group)?.get(leaf));
+        let pages = index.map_or(&[][..], |index| index.page_locations().as_slice());
+        let (first, end) = (i64::from(place.first), i64::from(place.first) + i64::from(place.rows));
+        let begin = pages.partition_point(|page| page.first_row_index <= first).saturating_sub(1);
+        let end = pages.partition_point(|page| page.first_row_index < end);
+        // A dictionary stands before the first page, and every page needs it.
+        let dictionary = chunk
+            .dictionary_page_offset()
+            .zip(pages.first())
+            .and_then(|(start, page)| Some(u64::try_from(start).ok()?..u64::try_from(page.offset).ok()?));
+        let wanted = pages.get(begin..end).unwrap_or_default();
+        dictionary.into_iter().chain(wanted.iter().filter_map(of_page)).collect()
+    }
+
     /// A reader of a column that stands at a row of the group.
     fn column<T: DataType>(&self, leaf: usize, row: usize) -> ParquetResult<ColumnReaderImpl<T>> {
         let descriptor = self.file.metadata.row_group(self.group).column(leaf).column_descr_ptr();
@@ -125,10 +148,9 @@ impl Cells<'_> {
         leaf: usize,
         pages: Vec<PageLocation>,
         end: usize,
-    ) -> ParquetResult<SerializedPageReader<Bytes>> {
+    ) -> ParquetResult<SerializedPageReader<MappedFile>> {
         let chunk = self.file.metadata.row_group(self.group).column(leaf);
-        let bytes = Arc::new(self.file.bytes.clone());
-        SerializedPageReader::new_with_properties(bytes, chunk, end, Some(pages), Arc::clone(&READING))
+        SerializedPageReader::new_with_properties(Arc::clone(self.file), chunk, end, Some(pages), Arc::clone(&READING))
     }
 
     /// The first page of a column's chunk and, where it is another, the one that holds a row; and the row after its last.

@@ -89,7 +89,7 @@ impl ExecutionPlan for KeyedExec {
         let batch = async move {
             let mut records = Vec::with_capacity(keys.len());
             for key in keys.iter() {
-                records.extend(version.record(key, &shape.columns)?);
+                records.extend(version.record_wherever(key, &shape.columns).await?);
             }
             batch(&shape.schema, &records)
         };

@@ -1,8 +1,8 @@
-//! One Parquet file of a version: mapped bytes and a footer that was parsed once.
+//! One Parquet file of a version: its bytes and a footer that was parsed once.
 
 use std::{ops::Range, path::Path, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, buf::Reader};
 use datafusion::{
     datasource::{listing::PartitionedFile, physical_plan::ParquetFileReaderFactory},
     error::Result as DfResult,
@@ -13,40 +13,91 @@ use futures::{
     future::{BoxFuture, ready},
 };
 use parquet::{
-    arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
+    arrow::{
+        arrow_reader::ArrowReaderOptions,
+        async_reader::{AsyncFileReader, MetadataFetch},
+    },
     errors::{ParquetError, Result as ParquetResult},
-    file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
+    file::{
+        metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
+        reader::{ChunkReader, Length},
+    },
 };
+use tokio::runtime::Handle;
 
 use super::EngineError;
-use crate::storage::{delta::DataFile, map_file};
+use crate::storage::{DataBytes, StorageError, delta::DataFile};
 
-/// An open data file. Cheap to share; reading it is a copy from the page cache at most.
+/// An open data file. Cheap to share; reading what is here is a copy from the page cache at most.
 #[derive(Debug)]
 pub(super) struct MappedFile {
     pub(super) name: String,
-    pub(super) bytes: Bytes,
+    bytes: DataBytes,
     pub(super) metadata: Arc<ParquetMetaData>,
 }
 
 impl MappedFile {
+    /// Read the footer. Waits for the object store where the file is in one, so it must not be called on a thread of the
+    /// runtime.
     pub(super) fn open(file: &DataFile) -> Result<Arc<Self>, EngineError> {
-        let bytes = map_file(&file.path)?;
+        let bytes = file.open()?;
         // Without the page index DataFusion would read it again on every call, and skip no page.
         let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
-        let parsed = reader.try_parse(&bytes).and_then(|()| reader.finish());
-        let metadata = parsed.map_err(|error| not_ours(&file.path, error.to_string()))?;
+        let parsed = match &bytes {
+            DataBytes::Mapped(whole) => reader.try_parse(whole).and_then(|()| reader.finish()),
+            DataBytes::Cached(_) => Handle::current().block_on(reader.load_and_finish(Footer(&bytes), bytes.length())),
+        };
+        let metadata = match parsed {
+            Ok(metadata) => Arc::new(metadata),
+            Err(ParquetError::External(error)) => return Err(unread(error, &file.path)),
+            Err(error) => return Err(not_ours(&file.path, error.to_string())),
+        };
         let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Arc::new(Self { name, bytes, metadata: Arc::new(metadata) }))
+        Ok(Arc::new(Self { name, bytes, metadata }))
     }
 
     pub(super) fn rows(&self) -> u64 {
         u64::try_from(self.metadata.file_metadata().num_rows()).unwrap_or_default()
     }
 
-    /// The file as DataFusion names it; the mapped bytes travel along as an extension.
+    /// The file as DataFusion names it; its bytes travel along as an extension.
     pub(super) fn partitioned(self: &Arc<Self>) -> PartitionedFile {
-        PartitionedFile::new(self.name.clone(), self.bytes.len() as u64).with_extension(Arc::clone(self))
+        PartitionedFile::new(self.name.clone(), self.bytes.length()).with_extension(Arc::clone(self))
+    }
+
+    /// Are all bytes of it on this machine?
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.bytes, DataBytes::Mapped(_))
+    }
+
+    /// The bytes of a range, if all of them are here: always, for a file of this machine.
+    pub(super) fn here(&self, range: &Range<u64>) -> Option<Bytes> {
+        self.bytes.here(range)
+    }
+
+    /// The bytes of each range; what is not here is fetched first, or is an error. Never a hole.
+    pub(super) async fn read(&self, ranges: &[Range<u64>]) -> ParquetResult<Vec<Bytes>> {
+        self.bytes.read(ranges).await.map_err(|error| ParquetError::External(Box::new(error)))
+    }
+}
+
+impl Length for MappedFile {
+    fn len(&self) -> u64 {
+        self.bytes.length()
+    }
+}
+
+/// Reads what is here. What is not is an error, never a hole.
+impl ChunkReader for MappedFile {
+    type T = Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        self.get_bytes(start, usize::try_from(self.len().saturating_sub(start)).unwrap_or_default()).map(Buf::reader)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        let range = start..start + length as u64;
+        self.here(&range).ok_or_else(|| ParquetError::EOF(format!("bytes {range:?} of `{}` are not here", self.name)))
     }
 }
 
@@ -54,7 +105,28 @@ pub(super) fn not_ours(path: &Path, reason: String) -> EngineError {
     EngineError::NotOurs { path: path.to_owned(), reason }
 }
 
-/// Gives DataFusion the mapped bytes that came with the file.
+/// A store that did not answer says nothing about the file.
+fn unread(error: Box<dyn std::error::Error + Send + Sync>, path: &Path) -> EngineError {
+    match error.downcast::<StorageError>() {
+        Ok(error) => EngineError::Storage(*error),
+        Err(error) => not_ours(path, error.to_string()),
+    }
+}
+
+struct Footer<'a>(&'a DataBytes);
+
+impl MetadataFetch for Footer<'_> {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
+        let bytes = self.0;
+        async move {
+            let read = bytes.read(&[range]).await.map_err(|error| ParquetError::External(Box::new(error)))?;
+            Ok(read.into_iter().next().unwrap_or_default())
+        }
+        .boxed()
+    }
+}
+
+/// Gives DataFusion the bytes that came with the file.
 #[derive(Debug)]
 pub(super) struct MappedReaders;
 
@@ -68,7 +140,7 @@ impl ParquetFileReaderFactory for MappedReaders {
     ) -> DfResult<Box<dyn AsyncFileReader + Send>> {
         match file.extension::<Arc<MappedFile>>() {
             Some(mapped) => Ok(Box::new(MappedReader(Arc::clone(mapped)))),
-            None => datafusion::common::internal_err!("a file without its map"),
+            None => datafusion::common::internal_err!("a file without its bytes"),
         }
     }
 }
@@ -77,13 +149,18 @@ struct MappedReader(Arc<MappedFile>);
 
 impl AsyncFileReader for MappedReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
-        let length = self.0.bytes.len() as u64;
-        let slice = if range.start <= range.end && range.end <= length {
-            Ok(self.0.bytes.slice(range.start as usize..range.end as usize))
-        } else {
-            Err(ParquetError::EOF(format!("bytes {range:?} of a file of {length}")))
-        };
-        ready(slice).boxed()
+        match self.0.here(&range) {
+            Some(slice) => ready(Ok(slice)).boxed(),
+            None => async move { Ok(self.0.read(&[range]).await?.into_iter().next().unwrap_or_default()) }.boxed(),
+        }
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
+        match ranges.iter().map(|range| self.0.here(range)).collect() {
+            Some(slices) => ready(Ok(slices)).boxed(),
+            // All at once: a page of each column is one round trip, not one each.
+            None => async move { self.0.read(&ranges).await }.boxed(),
+        }
     }
 
     fn get_metadata<'a>(

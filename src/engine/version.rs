@@ -49,6 +49,9 @@ pub(super) struct Version {
     shapes: ArcSwap<HashMap<Box<[usize]>, Arc<Shape>>>,
 }
 
+/// How often a look-up fetches what was evicted again before it could be read.
+const FETCHES_MAX: usize = 4;
+
 /// Sets of columns whose shape is kept.
 const SHAPES_MAX: usize = 256;
 
@@ -157,6 +160,30 @@ impl Version {
         };
         let cell = |&column: &usize| cells.cell(leaves[column], row, self.schema.field(column).data_type());
         Ok(Some(columns.iter().map(cell).collect::<Result<_, _>>()?))
+    }
+
+    /// The same where files may be in an object store: what is not here of them is fetched, all of it at once.
+    pub(super) async fn record_wherever(&self, key: &str, columns: &[usize]) -> DfResult<Option<Vec<Option<Value>>>> {
+        let mut tries = 0;
+        loop {
+            let found = self.record(key, columns);
+            let Some(place) = self.key_pages.as_ref().and_then(|pages| pages.find(key.as_bytes())) else {
+                return found;
+            };
+            let file = &self.files[place.file as usize];
+            if found.is_ok() || file.is_whole() || tries == FETCHES_MAX {
+                return found;
+            }
+            let leaves = &self.leaves[place.file as usize];
+            let cells = Cells { file, group: place.group as usize };
+            let columns = columns.iter().chain([&self.key_column]);
+            let ranges: Vec<_> = columns.flat_map(|&column| cells.ranges(leaves[column], place)).collect();
+            if ranges.iter().all(|range| file.here(range).is_some()) {
+                return found; // It was no lack of bytes.
+            }
+            file.read(&ranges).await?;
+            tries += 1;
+        }
     }
 
     async fn by_predicate(

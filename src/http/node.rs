@@ -19,6 +19,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::tables::tables;
 use crate::{
     agreements::{self, Agreements, AgreementsError},
     audit::{
@@ -124,7 +125,7 @@ impl Node {
 
         let engine = Arc::new(Engine::new(
             &catalog,
-            &paths.tables(),
+            tables(&settings)?,
             settings.lookup.sql_memory_bytes,
             settings.lookup.rows_max,
         )?);

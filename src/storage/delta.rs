@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -24,16 +25,16 @@ use futures::TryStreamExt;
 use serde_json::Value;
 use url::Url;
 
-use super::{StorageError, sync_folder};
+use super::{DataBytes, StorageError, cached::CachedFile, sync_folder};
 use crate::identifiers::VersionNo;
 
 /// Key of the commit's metadata under which the data's own cut-off time stands.
-const AS_OF: &str = "shuqiao.as_of";
+pub(super) const AS_OF: &str = "shuqiao.as_of";
 /// Name of the publishing engine in each commit.
-const ENGINE: &str = concat!("shuqiao/", env!("CARGO_PKG_VERSION"));
+pub(super) const ENGINE: &str = concat!("shuqiao/", env!("CARGO_PKG_VERSION"));
 
 /// One published version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct TableVersion {
     pub version: VersionNo,
     /// When the data was true: stated by the publisher, else the time of the commit.
@@ -42,10 +43,21 @@ pub struct TableVersion {
 }
 
 /// One data file of a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DataFile {
     pub path: PathBuf,
     pub bytes: u64,
+    /// Of a file in an object store, what is here of it.
+    pub(super) cached: Option<Arc<CachedFile>>,
+}
+
+impl DataFile {
+    pub fn open(&self) -> Result<DataBytes, StorageError> {
+        match &self.cached {
+            Some(file) => Ok(DataBytes::Cached(Arc::clone(file))),
+            None => DataBytes::map(&self.path),
+        }
+    }
 }
 
 /// A data file that is written and durable, and about to become part of a version.
@@ -103,18 +115,28 @@ pub async fn newest(folder: &Path) -> Result<Option<VersionNo>, StorageError> {
 /// The newest version, or `None` where nothing was ever published.
 pub async fn read(folder: &Path) -> Result<Option<TableVersion>, StorageError> {
     let Some(table) = open(folder).await? else { return Ok(None) };
-    let snapshot = table.snapshot().map_err(failed(folder, "read"))?;
+    let file = |name: &str, bytes| Ok(DataFile { path: folder.join(name), bytes, cached: None });
+    version_of(&table, folder, file).await.map(Some)
+}
+
+/// What a table that was loaded consists of; `shown` is where it is.
+pub(super) async fn version_of(
+    table: &DeltaTable,
+    shown: &Path,
+    file: impl Fn(&str, u64) -> Result<DataFile, StorageError>,
+) -> Result<TableVersion, StorageError> {
+    let snapshot = table.snapshot().map_err(failed(shown, "read"))?;
     let mut files = Vec::new();
     for view in snapshot.log_data().iter() {
         if view.deletion_vector_descriptor().is_some() {
             let reason = "it has deletion vectors. Rewrite it without them".to_owned();
-            return Err(StorageError::Unsupported { path: folder.to_owned(), reason });
+            return Err(StorageError::Unsupported { path: shown.to_owned(), reason });
         }
         let bytes = u64::try_from(view.size()).unwrap_or_default();
-        files.push(DataFile { path: folder.join(view.path().as_ref()), bytes });
+        files.push(file(view.path().as_ref(), bytes)?);
     }
     let version = VersionNo(snapshot.version());
-    Ok(Some(TableVersion { version, as_of: as_of(&table, folder).await?, files }))
+    Ok(TableVersion { version, as_of: as_of(table, shown).await?, files })
 }
 
 /// What the log tells of files that are not in the newest version.
@@ -259,7 +281,7 @@ fn struct_field(column: &Column) -> StructField {
     StructField::new(column.name.clone(), kind, true)
 }
 
-async fn as_of(table: &DeltaTable, folder: &Path) -> Result<DateTime<Utc>, StorageError> {
+pub(super) async fn as_of(table: &DeltaTable, folder: &Path) -> Result<DateTime<Utc>, StorageError> {
     let last = table.history(Some(1)).try_next().await.map_err(failed(folder, "read"))?;
     let info = last.unwrap_or_default();
     let stated = info.info.get(AS_OF).and_then(Value::as_str);
@@ -268,7 +290,7 @@ async fn as_of(table: &DeltaTable, folder: &Path) -> Result<DateTime<Utc>, Stora
     Ok(stated.or_else(committed).unwrap_or(DateTime::UNIX_EPOCH))
 }
 
-async fn open(folder: &Path) -> Result<Option<DeltaTable>, StorageError> {
+pub(super) async fn open(folder: &Path) -> Result<Option<DeltaTable>, StorageError> {
     if !is_table(folder) {
         return Ok(None);
     }
@@ -291,7 +313,7 @@ fn unloaded(folder: &Path) -> Result<DeltaTable, StorageError> {
     DeltaTableBuilder::from_url(url).and_then(DeltaTableBuilder::build).map_err(failed(folder, "opened"))
 }
 
-fn failed(folder: &Path, action: &'static str) -> impl FnOnce(DeltaTableError) -> StorageError {
+pub(super) fn failed(folder: &Path, action: &'static str) -> impl FnOnce(DeltaTableError) -> StorageError {
     let path = folder.to_owned();
     move |source| StorageError::Table { path, action, source: Box::new(source) }
 }

@@ -103,6 +103,14 @@ pub(super) const METRICS: &[Metric] = &[
         &[],
         "Published versions that could not be served; the one before stays",
     ),
+    metric(
+        "shuqiao_store_reads_total",
+        Kind::Counter,
+        &["result"],
+        "Requests for data to the object store, `ok` or `failed`; what the cache holds makes none",
+    ),
+    metric("shuqiao_store_read_seconds", Kind::Histogram(CALL_SECONDS), &[], "Time of one such request"),
+    metric("shuqiao_cache_bytes", Kind::Gauge, &[], "Bytes of the object store's files that are on this machine"),
 ];
 
 /// Tell the recorder in place what each metric means.

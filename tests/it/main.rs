@@ -6,6 +6,7 @@ mod api;
 mod cli;
 mod faults;
 mod fuzz;
+mod object_store;
 mod publishing;
 mod support;
 mod tidy;

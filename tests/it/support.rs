@@ -5,6 +5,7 @@ pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod refusal;
 pub(crate) mod registers;
+pub(crate) mod s3;
 pub(crate) mod snapshots;
 
 use std::path::PathBuf;

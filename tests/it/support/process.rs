@@ -35,6 +35,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_shuqiao");
 pub(crate) struct Home {
     dir: TempDir,
     pub(crate) address: SocketAddr,
+    /// Of the processes that are started, beside those of the test itself.
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 /// What a command said.
@@ -111,7 +113,7 @@ impl Home {
     /// The same without a register.
     pub(crate) fn empty(more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let home = Self { dir, address: free_address() };
+        let home = Self { dir, address: free_address(), variables: Vec::new() };
         home.configure(more);
         let catalogs = root().join("catalogs");
         // Budgets that a load in a test does not use up.
@@ -185,7 +187,7 @@ impl Home {
     }
 
     fn spawn_as(&self, mut command: Command) -> Running {
-        command.arg("--dir").arg(self.dir.path()).stdin(Stdio::null());
+        command.arg("--dir").arg(self.dir.path()).stdin(Stdio::null()).envs(self.variables.iter().cloned());
         let log = fs::File::options().create(true).append(true).open(self.path("process.log")).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         Running { child: command.spawn().unwrap(), address: self.address }
