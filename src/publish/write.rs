@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Rows of a data page: what a look-up decodes. Smaller pages cost file size and page index, larger ones time.
-const PAGE_ROWS: usize = 256;
+const PAGE_ROWS: usize = 128;
 /// Rows of a row group: the fixed part of a look-up grows with the pages in it.
 const GROUP_ROWS: usize = 64 * 1024;
 /// Rows of a file: what is written anew where a change touches one of its keys. Four row groups; ten million rows are
@@ -183,13 +183,20 @@ fn properties(dataset: &Dataset, key_column: usize) -> WriterProperties {
         // The row limit is looked at between write batches only.
         .set_write_batch_size(PAGE_ROWS)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_statistics_enabled(EnabledStatistics::Page)
+        // Bounds of pages are kept for keys only (below): for the other columns they would cost more memory than they save.
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         // Key bounds are kept whole: pages whose cut bounds touch would look as if they overlapped.
         .set_column_index_truncate_length(None)
         .set_sorting_columns(Some(vec![sorted]));
+    // The key's page is searched in every look-up; unpacking it would take longer than searching it.
+    let key = ColumnPath::from(dataset.key.as_str());
+    builder = builder
+        .set_column_statistics_enabled(key.clone(), EnabledStatistics::Page)
+        .set_column_compression(key, Compression::UNCOMPRESSED);
     for name in &dataset.secondary_keys {
         let column = ColumnPath::from(name.as_str());
         builder = builder
+            .set_column_statistics_enabled(column.clone(), EnabledStatistics::Page)
             .set_column_bloom_filter_enabled(column.clone(), true)
             .set_column_bloom_filter_max_ndv(column, GROUP_ROWS as u64);
     }

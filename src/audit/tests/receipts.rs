@@ -111,10 +111,10 @@ fn an_answer_that_lacks_something_is_not_recorded_in_a_batch() {
 
 #[test]
 fn nobody_gets_a_signed_head_of_a_group_that_did_not_become_durable() {
-    let key = Arc::new(SigningKey::generate().unwrap());
+    let keys = Arc::new(KeyRing::of(SigningKey::generate().unwrap()));
     for device in ["/dev/full", "/dev/null"] {
         let dir = tempfile::tempdir().unwrap();
-        let (shared, queue) = failing(dir.path(), device, LogOptions { heads: Some(signer(&key)), ..options() });
+        let (shared, queue) = failing(dir.path(), device, LogOptions { heads: Some(signer(&keys)), ..options() });
         let told = runtime().block_on(async {
             let (done, told) = tokio::sync::oneshot::channel();
             let leaf = leaf_hash(&[1]);
