@@ -7,6 +7,7 @@ mod log_full;
 mod probes;
 mod publication;
 mod publication_kills;
+mod reload;
 mod slow;
 mod stop;
 mod switch;
