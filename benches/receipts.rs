@@ -9,7 +9,7 @@ use shuqiao::{
         receipt::{HeadSigner, Receipts},
     },
     identifiers::CallId,
-    keys::SigningKey,
+    keys::{KeyRing, SigningKey},
 };
 use tokio::runtime::Runtime;
 
@@ -31,10 +31,10 @@ struct Desk {
 
 pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     let dir = world.scratch("receipts");
-    let key = Arc::new(SigningKey::generate().unwrap());
-    let signer = HeadSigner { key: Arc::clone(&key), issuer: ISSUER.to_owned(), clock: Utc::now };
-    let batched = Desk::open(&dir.path().join("batch"), &key, Some(signer));
-    let single = Desk::open(&dir.path().join("single"), &key, None);
+    let keys = Arc::new(KeyRing::of(SigningKey::generate().unwrap()));
+    let signer = HeadSigner { keys: Arc::clone(&keys), issuer: ISSUER.to_owned(), clock: Utc::now };
+    let batched = Desk::open(&dir.path().join("batch"), &keys, Some(signer));
+    let single = Desk::open(&dir.path().join("single"), &keys, None);
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     for callers in [1, 64, 4096] {
         let turn = |_| {
@@ -50,10 +50,10 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
 }
 
 impl Desk {
-    fn open(dir: &Path, key: &Arc<SigningKey>, heads: Option<HeadSigner>) -> Self {
+    fn open(dir: &Path, keys: &Arc<KeyRing>, heads: Option<HeadSigner>) -> Self {
         let options = LogOptions { queue_max: 65_536, heads, ..LogOptions::default() };
         let log = Arc::new(Log::open(dir, options).unwrap().0);
-        let receipts = Arc::new(Receipts::new(Arc::clone(&log), Arc::clone(key), ISSUER.to_owned()));
+        let receipts = Arc::new(Receipts::new(Arc::clone(&log), Arc::clone(keys), ISSUER.to_owned()));
         Self { log, receipts }
     }
 
