@@ -31,6 +31,7 @@ mod parts;
 mod postgres;
 mod process;
 mod profile;
+mod receipts;
 mod report;
 mod results;
 mod roles;
@@ -54,6 +55,7 @@ const SECTIONS: &[(&str, Section)] = &[
     ("look_up", look_up::run),
     ("growth", growth::run),
     ("append", append::run),
+    ("receipts", receipts::run),
     ("parts", parts::run),
     ("calls", calls::run),
     ("latency", latency::run),

@@ -75,7 +75,7 @@ pub(super) struct Appender {
     sealed: bool,
     tree: Frontier,
     spare: Option<JoinHandle<io::Result<File>>>,
-    heads: Option<HeadSigner>,
+    heads: Option<Arc<HeadSigner>>,
     shared: Arc<Shared>,
     /// The group that is being written; kept for its allocation.
     buffer: Vec<u8>,
@@ -90,7 +90,7 @@ impl Appender {
             closing: AtomicBool::new(false),
         });
         let (tree, buffer, spare) = (frontier, Vec::new(), None);
-        let (segment_bytes, heads) = (options.segment_bytes, options.heads.clone());
+        let (segment_bytes, heads) = (options.segment_bytes, options.heads.clone().map(Arc::new));
         let this =
             Self { dir, log, segment_bytes, segment, sealed, tree, spare, heads, shared: Arc::clone(&shared), buffer };
         (this, shared)
@@ -135,7 +135,7 @@ impl Appender {
 
     /// Write a group, wait until it is durable, then tell.
     fn commit(&mut self, group: Vec<Entry>) -> Result<(), AuditError> {
-        let batch = self.sign(&group);
+        let batch = self.batch(&group);
         if let Err(error) = self.write(&group) {
             // Before the group goes: who is told `unavailable` finds the log unhealthy.
             self.shared.healthy.store(false, Ordering::Release);
@@ -153,11 +153,11 @@ impl Appender {
         Ok(())
     }
 
-    /// Sign for the receipts of a group, if it has any. Nobody sees the head before the group is durable.
-    fn sign(&self, group: &[Entry]) -> Option<Arc<Batch>> {
+    /// The tree for the receipts of a group, if it has any. Nobody sees it before the group is durable.
+    fn batch(&self, group: &[Entry]) -> Option<Arc<Batch>> {
         let signer = self.heads.as_ref().filter(|_| group.iter().any(|entry| entry.receipt.is_some()))?;
         let leaves = group.iter().map(|entry| entry.receipt.unwrap_or(entry.leaf)).collect();
-        Some(Arc::new(Batch::sign(signer, self.log, self.tree.size(), leaves)))
+        Some(Arc::new(Batch::new(Arc::clone(signer), self.log, self.tree.size(), leaves)))
     }
 
     fn write(&mut self, group: &[Entry]) -> Result<(), AuditError> {

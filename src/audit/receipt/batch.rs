@@ -14,7 +14,7 @@
 //!
 //! Nothing in it has two spellings, and nothing is left over: a receipt with any bit changed is another receipt.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use chrono::{DateTime, Utc};
@@ -76,37 +76,44 @@ pub struct GroupPlace {
 /// The tree over a group and its signed head, shared by those who wait for a receipt out of it.
 #[derive(Debug)]
 pub(in crate::audit) struct Batch {
-    first: u64,
-    size: usize,
+    signer: Arc<HeadSigner>,
+    place: GroupPlace,
     /// Level after level, leaves first and the root last. A node without a sibling is carried up unchanged, which
     /// gives the tree of the standard.
     nodes: Vec<Hash>,
-    head: String,
+    /// Signed by the first who asks for a receipt. Nobody can ask before the group is durable, so nothing is signed that
+    /// is not; and the appender can go on to the next group. Who asks meanwhile waits for the few microseconds.
+    head: OnceLock<String>,
 }
 
 impl Batch {
-    /// Grow the tree over the leaves, of which there is at least one, and sign its head.
-    pub(in crate::audit) fn sign(signer: &HeadSigner, log: Uuid, first: u64, leaves: Vec<Hash>) -> Self {
-        let size = leaves.len();
-        let nodes = grow(leaves);
-        let root = nodes.last().copied().map(Digest).expect("a batch has at least one leaf");
-        let head = ReceiptHead {
-            iss: signer.issuer.clone(),
-            iat: (signer.clock)().timestamp(),
-            log: GroupPlace { id: log, first, size: size as u64 },
-            root,
-        };
-        let payload = serde_json::to_vec(&head).expect("a head has text keys and no maps, so it is JSON");
-        Self { first, size, nodes, head: jws::sign(&signer.keys.signing(), HEAD_TYPE, &payload) }
+    /// Grow the tree over the leaves, of which there is at least one.
+    pub(in crate::audit) fn new(signer: Arc<HeadSigner>, log: Uuid, first: u64, leaves: Vec<Hash>) -> Self {
+        let place = GroupPlace { id: log, first, size: leaves.len() as u64 };
+        Self { signer, place, nodes: grow(leaves), head: OnceLock::new() }
+    }
+
+    fn head(&self) -> &str {
+        self.head.get_or_init(|| {
+            let head = ReceiptHead {
+                iss: self.signer.issuer.clone(),
+                iat: (self.signer.clock)().timestamp(),
+                log: self.place,
+                root: self.nodes.last().copied().map(Digest).expect("a batch has at least one leaf"),
+            };
+            let payload = serde_json::to_vec(&head).expect("a head has text keys and no maps, so it is JSON");
+            jws::sign(&self.signer.keys.signing(), HEAD_TYPE, &payload)
+        })
     }
 
     /// The receipt of the record with this index, which is one of the group, over its claims.
     pub(in crate::audit) fn receipt(&self, index: u64, claims: &[u8]) -> String {
-        let position = u32::try_from(index - self.first).expect("a group has fewer records than 2^32");
+        let position = u32::try_from(index - self.place.first).expect("a group has fewer records than 2^32");
         let mut place = position.to_be_bytes().to_vec();
         self.path(position as usize).for_each(|hash| place.extend_from_slice(hash));
-        let mut text = String::with_capacity(self.head.len() + (claims.len() + place.len()) * 4 / 3 + 8);
-        text.push_str(&self.head);
+        let head = self.head();
+        let mut text = String::with_capacity(head.len() + (claims.len() + place.len()) * 4 / 3 + 8);
+        text.push_str(head);
         for part in [claims, &place] {
             text.push(SEPARATOR);
             BASE64URL.encode_string(part, &mut text);
@@ -116,7 +123,7 @@ impl Batch {
 
     /// The siblings from a leaf up to below the root.
     fn path(&self, position: usize) -> impl Iterator<Item = &Hash> {
-        let (mut start, mut width, mut at) = (0, self.size, position);
+        let (mut start, mut width, mut at) = (0, self.place.size as usize, position);
         let levels = std::iter::from_fn(move || {
             let sibling = (width > 1).then_some((start, at ^ 1, width))?;
             (start, width, at) = (start + width, width.div_ceil(2), at / 2);

@@ -39,7 +39,7 @@ fn leaf(number: u8) -> Hash {
 }
 
 fn batch(signer: &HeadSigner, size: u8) -> Batch {
-    Batch::sign(signer, LOG, FIRST, (0..size).map(leaf).collect())
+    Batch::new(Arc::new(signer.clone()), LOG, FIRST, (0..size).map(leaf).collect())
 }
 
 fn receipt(batch: &Batch, number: u8) -> String {
@@ -119,7 +119,7 @@ fn another_spelling_of_the_same_receipt_is_refused() {
 fn only_the_exact_path_of_its_position_leads_to_the_root() {
     let (signer, keys) = signer();
     let batch = batch(&signer, 7);
-    let (head, claims) = (&batch.head, claims(4).to_bytes());
+    let (head, claims) = (batch.head(), claims(4).to_bytes());
     let path: Vec<_> = batch.path(4).copied().collect();
     let verdict = |position, path: &[Hash]| verify(&made_of(head, &claims, position, path), &keys).map(drop);
     assert_eq!(verdict(4, &path), Ok(()));
@@ -141,22 +141,22 @@ fn a_head_covers_its_own_group_only() {
     let (signer, keys) = signer();
     let (one, other) = (batch(&signer, 6), batch(&signer, 7));
     let path: Vec<_> = one.path(4).copied().collect();
-    let mixed = made_of(&other.head, &claims(4).to_bytes(), 4, &path);
+    let mixed = made_of(other.head(), &claims(4).to_bytes(), 4, &path);
     assert_eq!(verify(&mixed, &keys), Err(ReceiptError::NotCovered));
     let stranger = receipt(&batch(&self::signer().0, 6), 4);
     assert_eq!(verify(&stranger, &keys), Err(ReceiptError::Signature(JwsError::UnknownKey)));
     // A node of the tree is no leaf, however it is presented.
     let node = [one.nodes[0], one.nodes[1]].as_flattened().to_vec();
     let above: Vec<_> = one.path(0).skip(1).copied().collect();
-    assert_eq!(verify(&made_of(&one.head, &node, 0, &above), &keys), Err(ReceiptError::NotCovered));
+    assert_eq!(verify(&made_of(one.head(), &node, 0, &above), &keys), Err(ReceiptError::NotCovered));
 }
 
 #[test]
 fn what_is_covered_and_no_receipt_is_refused() {
     let (signer, keys) = signer();
     let only = |payload: &[u8], signer: &HeadSigner| {
-        let batch = Batch::sign(signer, LOG, 0, vec![leaf_hash(payload)]);
-        verify(&made_of(&batch.head, payload, 0, &[]), &keys)
+        let batch = Batch::new(Arc::new(signer.clone()), LOG, 0, vec![leaf_hash(payload)]);
+        verify(&made_of(batch.head(), payload, 0, &[]), &keys)
     };
     assert!(only(&claims(0).to_bytes(), &signer).is_ok());
     // The record of a refusal stands in the tree as well.
@@ -167,7 +167,7 @@ fn what_is_covered_and_no_receipt_is_refused() {
     assert!(matches!(only(&placed(0, 7).to_bytes(), &signer), Err(ReceiptError::Batch { .. })));
     let elsewhere = HeadSigner { issuer: "https://other.example".to_owned(), ..signer.clone() };
     assert!(matches!(only(&claims(0).to_bytes(), &elsewhere), Err(ReceiptError::Batch { .. })));
-    let foreign = Batch::sign(&signer, Uuid::nil(), 0, vec![leaf(0)]);
+    let foreign = Batch::new(Arc::new(signer.clone()), Uuid::nil(), 0, vec![leaf(0)]);
     let foreign = verify(&foreign.receipt(0, &claims(0).to_bytes()), &keys);
     assert!(matches!(foreign, Err(ReceiptError::Batch { .. })));
 }
@@ -177,7 +177,7 @@ fn neither_form_passes_for_the_other() {
     let (signer, keys) = signer();
     let batch = batch(&signer, 1);
     let wrong_type = Err(ReceiptError::Signature(JwsError::Type));
-    assert_eq!(super::super::verify(&batch.head, &keys), wrong_type);
+    assert_eq!(super::super::verify(batch.head(), &keys), wrong_type);
     let single = sign(&signer.keys.signing(), &claims(0));
     assert!(matches!(super::super::verify(&single, &keys), Err(ReceiptError::Claims { .. })), "it has no place");
     assert_eq!(verify(&made_of(&single, &claims(0).to_bytes(), 0, &[]), &keys), wrong_type);
@@ -188,7 +188,7 @@ fn neither_form_passes_for_the_other() {
 #[test]
 fn a_head_has_stable_names() {
     let (signer, keys) = signer();
-    let head = jws::verify(&batch(&signer, 3).head, HEAD_TYPE, &keys).unwrap();
+    let head = jws::verify(batch(&signer, 3).head(), HEAD_TYPE, &keys).unwrap();
     insta::assert_snapshot!(String::from_utf8(head).unwrap(), @r#"{"iss":"https://node.example","iat":1795501801,"log":{"id":"00000000-0000-0000-0000-000000000005","first":1000,"size":3},"root":"a20182648c247fad5bb48522c3bfc89484b7e6ed6953860707ff3eddca61d6a3"}"#);
 }
 
@@ -199,7 +199,7 @@ fn a_receipt_of_the_largest_group_is_not_too_long() {
     let most = GROUP_BYTES_MAX / (FRAME_HEADER_BYTES + 1);
     let mut leaves = vec![[7; 32]; most];
     leaves[1] = leaf(1);
-    let receipt = Batch::sign(&signer, LOG, FIRST, leaves).receipt(FIRST + 1, &claims(1).to_bytes());
+    let receipt = Batch::new(Arc::new(signer.clone()), LOG, FIRST, leaves).receipt(FIRST + 1, &claims(1).to_bytes());
     assert!(receipt.len() < RECEIPT_BYTES_MAX / 2, "{}", receipt.len());
     assert_eq!(verify(&receipt, &keys), Ok(placed(1, FIRST + 1)));
 }
@@ -214,7 +214,8 @@ proptest! {
     #[test]
     fn any_place_is_refused_without_a_panic(place: Vec<u8>, claims: Vec<u8>) {
         let (signer, keys) = signer();
-        let head = batch(&signer, 5).head;
+        let batch = batch(&signer, 5);
+        let head = batch.head();
         let text = format!("{head}~{}~{}", BASE64URL.encode(claims), BASE64URL.encode(place));
         prop_assert!(verify(&text, &keys).is_err());
     }
