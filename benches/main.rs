@@ -31,6 +31,7 @@ mod parts;
 mod postgres;
 mod process;
 mod profile;
+mod publish;
 mod report;
 mod results;
 mod roles;
@@ -53,6 +54,7 @@ type Section = fn(&World, Scale, &mut Report);
 const SECTIONS: &[(&str, Section)] = &[
     ("look_up", look_up::run),
     ("growth", growth::run),
+    ("publish", publish::run),
     ("append", append::run),
     ("parts", parts::run),
     ("calls", calls::run),
