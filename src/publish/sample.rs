@@ -72,7 +72,8 @@ fn csv(path: &Path, column: usize, width: usize, kind: &FieldKind, today: NaiveD
     let (mut keys, mut place, mut records, mut seen) = (Vec::new(), vec![0; PLACE_BYTES], 0_u64, 0_usize);
     let step = (bytes / PLACES).max(PLACE_BYTES as u64);
     for at in (0..bytes).step_by(step as usize) {
-        let read = &place[..file.read_at(&mut place, at)?];
+        let length = file.read_at(&mut place, at)?;
+        let read = &place[..length];
         let (Some(first), Some(last)) = (memchr(b'\n', read), memrchr(b'\n', read)) else { continue };
         let lines = &read[first + 1..=last.max(first)];
         let mut reader = ReaderBuilder::new().flexible(true).has_headers(false).from_reader(lines);
