@@ -49,7 +49,7 @@ impl Drop for DuckDb {
 }
 
 /// A Python that has DuckDB: made beside the registers where there is none.
-fn python(world: &World) -> Result<PathBuf, String> {
+pub(crate) fn python(world: &World) -> Result<PathBuf, String> {
     let folder = world.kept("duckdb");
     let python = folder.join("bin/python");
     let has_it =

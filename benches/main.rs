@@ -31,6 +31,7 @@ mod parts;
 mod postgres;
 mod process;
 mod profile;
+mod publish;
 mod receipts;
 mod report;
 mod results;
@@ -54,6 +55,7 @@ type Section = fn(&World, Scale, &mut Report);
 const SECTIONS: &[(&str, Section)] = &[
     ("look_up", look_up::run),
     ("growth", growth::run),
+    ("publish", publish::run),
     ("append", append::run),
     ("receipts", receipts::run),
     ("parts", parts::run),

@@ -6,6 +6,8 @@ use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 use arrow::{array::AsArray, compute::cast, datatypes::DataType};
 use chrono::NaiveDate;
+use csv::ReaderBuilder;
+use memchr::{memchr, memrchr};
 use parquet::{
     arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder},
     errors::ParquetError,
@@ -22,9 +24,9 @@ use crate::catalog::{Cell, Dataset, FieldKind};
 /// Rows of a range: several make up a file, so that files come out about equally large whatever the sample says.
 const RANGE_ROWS: u64 = FILE_ROWS / 8;
 const RANGES_MAX: u64 = 4096;
-/// Places of a CSV that are looked at, and how much is read at each: some ten lines.
-const PLACES: u64 = 2048;
-const PLACE_BYTES: usize = 2048;
+/// Places of a CSV that are looked at, and how much is read at each: some dozens of lines.
+const PLACES: u64 = 1024;
+const PLACE_BYTES: usize = 8192;
 /// Row groups of a Parquet file whose keys are read.
 const GROUPS_MAX: usize = 32;
 
@@ -62,28 +64,28 @@ fn quantiles(sample: Sample, bytes_max: u64) -> Bounds {
     Bounds::new((1..ranges).map(|range| keys[range * keys.len() / ranges].clone()))
 }
 
-/// Lines are found by their ends alone. Where quotes hide commas or line ends, a line is left out, or a wrong cell taken
-/// for the key, which then is no key.
+/// Records are looked for from one line end to the last one in a place. Where the first lies inside quotes, what follows is
+/// no record of the right width, or a wrong cell is taken for the key, which then is no key.
 fn csv(path: &Path, column: usize, width: usize, kind: &FieldKind, today: NaiveDate) -> io::Result<Sample> {
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
-    let mut sample = Sample { keys: Vec::new(), rows: 0, bytes };
-    let (mut place, mut lines, mut seen) = ([0; PLACE_BYTES], 0, 0);
+    let (mut keys, mut place, mut records, mut seen) = (Vec::new(), vec![0; PLACE_BYTES], 0_u64, 0_usize);
     let step = (bytes / PLACES).max(PLACE_BYTES as u64);
     for at in (0..bytes).step_by(step as usize) {
-        let read = file.read_at(&mut place, at)?;
-        let whole = place[..read].split(|&byte| byte == b'\n').skip(1);
-        let mut whole: Vec<_> = whole.collect();
-        whole.pop(); // Cut short, as the one before the first line end is.
-        for line in whole {
-            (lines, seen) = (lines + 1, seen + line.len() as u64 + 1);
-            let mut cells = line.split(|&byte| byte == b',');
-            let cell = cells.clone().nth(column).filter(|_| cells.by_ref().count() == width);
-            sample.keys.extend(cell.and_then(|cell| key(std::str::from_utf8(cell).ok()?, kind, today)));
+        let length = file.read_at(&mut place, at)?;
+        let read = &place[..length];
+        let (Some(first), Some(last)) = (memchr(b'\n', read), memrchr(b'\n', read)) else { continue };
+        let lines = &read[first + 1..=last.max(first)];
+        let mut reader = ReaderBuilder::new().flexible(true).has_headers(false).from_reader(lines);
+        for record in reader.byte_records().map_while(Result::ok) {
+            records += 1;
+            let cell = record.get(column).filter(|_| record.len() == width);
+            keys.extend(cell.and_then(|cell| key(std::str::from_utf8(cell).ok()?, kind, today)));
         }
+        seen += lines.len();
     }
-    sample.rows = if seen == 0 { 0 } else { (bytes as f64 * lines as f64 / seen as f64) as u64 };
-    Ok(sample)
+    let rows = if seen == 0 { 0 } else { (bytes as f64 * records as f64 / seen as f64) as u64 };
+    Ok(Sample { keys, rows, bytes })
 }
 
 fn parquet(path: &Path, column: usize, kind: &FieldKind, today: NaiveDate) -> Result<Sample, ParquetError> {
@@ -105,7 +107,7 @@ fn parquet(path: &Path, column: usize, kind: &FieldKind, today: NaiveDate) -> Re
 
 /// The key as it will be stored.
 fn key(text: &str, kind: &FieldKind, today: NaiveDate) -> Option<Box<[u8]>> {
-    match kind.read(text.trim_matches(['"', '\r']), today) {
+    match kind.read(text, today) {
         Ok(Cell::Text(text)) => Some(text.as_bytes().into()),
         _ => None,
     }
@@ -124,5 +126,25 @@ mod tests {
         assert_eq!(made(16 * RANGE_ROWS, 1, 1000).ranges(), 16);
         // Of fewer keys than ranges nothing can be told.
         assert_eq!(made(100 * FILE_ROWS * 1000, 1, 1000).ranges(), 1);
+    }
+
+    #[test]
+    fn keys_are_found_all_over_a_csv_whatever_else_is_quoted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.csv");
+        let line = |n: u32| format!("\"a, \"\"b\"\"\nc\",\"k{n:06}\",d\r\n");
+        let text: String = (0..100_000).map(line).collect();
+        std::fs::write(&path, &text).unwrap();
+        let kind = FieldKind::Text { chars_max: 10 };
+        let sample = super::csv(&path, 1, 3, &kind, NaiveDate::default()).unwrap();
+        let true_keys = sample.keys.iter().filter(|key| key.starts_with(b"k") && key.len() == 7).count();
+        assert!(true_keys * 10 > sample.keys.len() * 9 && true_keys > 1000, "{true_keys} of {}", sample.keys.len());
+        assert!((50_000..200_000).contains(&sample.rows), "{}", sample.rows);
+        let bounds = quantiles(sample, text.len() as u64 / 8);
+        let mut rows = [0; 9];
+        for n in 0..100_000 {
+            rows[bounds.range_of(format!("k{n:06}").as_bytes())] += 1;
+        }
+        assert!(rows.iter().all(|rows| *rows < 25_000), "{rows:?}");
     }
 }

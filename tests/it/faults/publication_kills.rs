@@ -3,7 +3,7 @@
 //! In the suite it is small. By hand, on an optimised program and as large as one likes:
 //!
 //! ```sh
-//! SHUQIAO_KILLS=20 SHUQIAO_KILL_ROWS=10000000 SHUQIAO_KILL_SEED=1 \
+//! KILLS=20 KILL_ROWS=10000000 KILL_SEED=1 \
 //!     cargo test --release --test it killed_at_any_moment -- --nocapture
 //! ```
 
@@ -147,8 +147,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publications_killed_at_any_moment_leave_a_whole_version_and_no_orphan_that_is_not_found() {
-    let (kills, rows, seed) =
-        (number("SHUQIAO_KILLS", 4), number("SHUQIAO_KILL_ROWS", 20_000), number("SHUQIAO_KILL_SEED", 7));
+    let (kills, rows, seed) = (number("KILLS", 4), number("KILL_ROWS", 20_000), number("KILL_SEED", 7));
     let home = Home::empty("");
     let one = Register { token: home.token().await, home, rows };
     let mut inputs = [one.write("甲", false), one.write("乙", false), one.write("丙", true)];

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs};
 
-use shuqiao::publish::{Applied, Published};
+use shuqiao::{
+    publish::{Applied, Published},
+    storage::delta::{self, Superseded},
+};
 
 use super::*;
 use crate::support::{dice::Dice, registers::publish_person_changes};
@@ -46,7 +49,7 @@ impl Bench {
     /// The files that the newest version consists of.
     async fn files(&self) -> Vec<std::path::PathBuf> {
         let table = self.dir.path().join("tables/natural-person");
-        let version = shuqiao::storage::delta::read(&table).await.unwrap().unwrap();
+        let version = delta::read(&table).await.unwrap().unwrap();
         let mut files: Vec<_> = version.files.into_iter().map(|file| file.path).collect();
         files.sort();
         files
@@ -175,4 +178,15 @@ async fn what_changes_cannot_be_applied_to_is_refused_with_the_remedy() {
     let whole = bench.publish(&changed(&[delete(0)])).await.unwrap_err().to_string();
     assert!(whole.contains("--changes"), "{whole}");
     assert_eq!(bench.name_of(&person(0)).await, Some(person(0).name));
+}
+
+#[tokio::test]
+async fn nothing_is_committed_on_top_of_a_version_that_somebody_else_committed_meanwhile() {
+    let bench = Bench::new();
+    let version = bench.publish(&csv((0..2).map(person))).await.unwrap();
+    let table = bench.dir.path().join("tables/natural-person");
+    let stale = Superseded::Files { of: VersionNo(version.0 + 1), paths: bench.files().await };
+    let refused = delta::commit(&table, &[], &[], &stale, now(), now()).await.unwrap_err();
+    assert!(refused.to_string().contains("meanwhile"), "{refused}");
+    assert_eq!(delta::newest(&table).await.unwrap(), Some(version));
 }
