@@ -31,6 +31,7 @@ mod parts;
 mod postgres;
 mod process;
 mod profile;
+mod program;
 mod report;
 mod results;
 mod roles;

@@ -23,7 +23,7 @@ const EASY: f64 = 0.2;
 const WINDOW_MS: u32 = 100;
 
 pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
-    let node = own(world, Receipts::Batch).or_else(|| own(world, Receipts::Single)).unwrap();
+    let node = own(world, Receipts::Batch);
     let closed = |turn_ms| load::closed(node.server.address, &node.requests, 64, turn_ms).per_second;
     closed(scale.turn_ms);
     let capacity = closed(scale.turn_ms * 2);
