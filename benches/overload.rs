@@ -37,7 +37,7 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     tell(&under_load, capacity, report);
     let grown = (process::memory(node.server.pid()).peak - before) / 1024.0;
     report.note("overload: resident memory above that before, at most", grown, "MiB", None);
-    let recovered = recovery_ms(&after.answered, usual_p99);
+    let recovered = under_load.drain_ms + recovery_ms(&after.answered, usual_p99);
     report.note("overload: from its end to ordinary answers", recovered, "ms", Target::AtMost(1_000.0));
 }
 
