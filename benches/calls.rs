@@ -34,7 +34,7 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     if let Err(why) = &database {
         report.skip("calls beside axum with PostgreSQL", why);
     }
-    let contenders = contenders(world, database.as_ref().ok(), report);
+    let contenders = contenders(world, database.as_ref().ok());
     for connections in [64, 1] {
         let turn = |contender: &Contender, turn_ms| turn(contender, connections, turn_ms);
         for contender in &contenders {

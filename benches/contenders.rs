@@ -6,7 +6,6 @@ use crate::{
     client::Requests,
     home::{Home, Receipts},
     postgres::Postgres,
-    report::Report,
     roles::Server,
     world::World,
 };
@@ -29,12 +28,9 @@ pub(crate) struct Contender {
     _home: Option<Home>,
 }
 
-/// All that can be had here; the report is told who is missing.
-pub(crate) fn contenders(world: &World, database: Option<&Postgres>, report: &mut Report) -> Vec<Contender> {
-    let mut all: Vec<_> = [Receipts::Batch, Receipts::Single].into_iter().filter_map(|way| own(world, way)).collect();
-    if all.len() < 2 {
-        report.skip("calls with receipts signed by batch", "this node signs each alone");
-    }
+/// All of them; the rival where there is a database.
+pub(crate) fn contenders(world: &World, database: Option<&Postgres>) -> Vec<Contender> {
+    let mut all = vec![own(world, Receipts::Batch), own(world, Receipts::Single)];
     let requests = Arc::clone(&all[0].requests);
     let other = |name: &str, kind, server| Contender {
         name: name.to_owned(),
@@ -53,14 +49,14 @@ pub(crate) fn contenders(world: &World, database: Option<&Postgres>, report: &mu
     all
 }
 
-/// A running node, or `None` where it does not know this way to sign.
-pub(crate) fn own(world: &World, receipts: Receipts) -> Option<Contender> {
-    let home = Home::make(world, receipts)?;
+/// A running node with a log of its own.
+pub(crate) fn own(world: &World, receipts: Receipts) -> Contender {
+    let home = Home::make(world, receipts);
     let (name, of_echo) = match receipts {
         Receipts::Batch => ("receipts signed by batch", 0.4),
         Receipts::Single => ("each receipt signed", 0.2),
     };
     let requests = Arc::new(Requests::about(world, &home.token()));
     let server = Server::node(&home);
-    Some(Contender { name: name.to_owned(), kind: Kind::Own { of_echo }, server, requests, _home: Some(home) })
+    Contender { name: name.to_owned(), kind: Kind::Own { of_echo }, server, requests, _home: Some(home) }
 }

@@ -65,7 +65,7 @@ fn p50(runtime: &Runtime, engine: &Arc<Engine>, keys: &[String], turn_ms: u64) -
 
 /// Memory of a node after it answered calls all over the register, and how soon it answers when it is started again.
 fn serving(world: &World, scale: Scale, report: &mut Report) {
-    let home = Home::make(world, Receipts::Batch).or_else(|| Home::make(world, Receipts::Single)).unwrap();
+    let home = Home::make(world, Receipts::Batch);
     let requests = Arc::new(Requests::about(world, &home.token()));
     let server = Server::node(&home);
     load::closed(server.address, &requests, 64, scale.turn_ms * 2);

@@ -18,7 +18,7 @@ const CONNECTIONS: usize = 6_000;
 const TOGETHER: usize = 64;
 
 pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
-    let node = own(world, Receipts::Batch).or_else(|| own(world, Receipts::Single)).unwrap();
+    let node = own(world, Receipts::Batch);
     let (address, requests) = (node.server.address, Arc::clone(&node.requests));
     load::closed(address, &requests, TOGETHER, scale.turn_ms); // Caches and pools are full before it is weighed.
     let weigh = || process::memory(node.server.pid()).anonymous;

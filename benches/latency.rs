@@ -14,7 +14,7 @@ const CONNECTIONS: usize = 64;
 const LOAD: f64 = 0.7;
 
 pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
-    let contenders = contenders(world, None, report);
+    let contenders = contenders(world, None);
     let echo = contenders.iter().find(|contender| matches!(contender.kind, Kind::Echo)).unwrap();
     for own in contenders.iter().filter(|contender| matches!(contender.kind, Kind::Own { .. })) {
         load::closed(own.server.address, &own.requests, CONNECTIONS, scale.turn_ms / 2); // Warms.

@@ -31,6 +31,7 @@ mod parts;
 mod postgres;
 mod process;
 mod profile;
+mod program;
 mod publish;
 mod receipts;
 mod report;

@@ -47,6 +47,8 @@ pub(crate) struct Outcome {
     pub(crate) answered: Vec<Answered>,
     pub(crate) unsent: usize,
     pub(crate) seconds: f64,
+    /// From the end to the last answer.
+    pub(crate) drain_ms: f64,
 }
 
 impl Outcome {
@@ -90,7 +92,8 @@ pub(crate) fn run(address: SocketAddr, requests: &Arc<Requests>, plan: Plan) -> 
     queues.iter().for_each(|queue| queue.ready.close());
     let seconds = started.elapsed().as_secs_f64();
     let answered = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
-    Outcome { answered, unsent, seconds }
+    let drain_ms = (started.elapsed().as_secs_f64() - seconds) * 1e3;
+    Outcome { answered, unsent, seconds, drain_ms }
 }
 
 /// Let calls fall due until the turn ends; how many were given up.

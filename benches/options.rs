@@ -61,6 +61,7 @@ impl Options {
             let mut value = || rest.next().ok_or_else(|| format!("`{argument}` wants a value\n\n{}", usage()));
             match argument.as_str() {
                 "--quick" => {}
+                "--help" => return Err(usage()),
                 "--write" => options.write = true,
                 "--persons" => options.scale.persons = number(argument, value()?)?,
                 "--rounds" => options.scale.rounds = number(argument, value()?)?.max(1) as usize,

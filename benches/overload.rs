@@ -23,7 +23,7 @@ const EASY: f64 = 0.2;
 const WINDOW_MS: u32 = 100;
 
 pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
-    let node = own(world, Receipts::Batch).or_else(|| own(world, Receipts::Single)).unwrap();
+    let node = own(world, Receipts::Batch);
     let closed = |turn_ms| load::closed(node.server.address, &node.requests, 64, turn_ms).per_second;
     closed(scale.turn_ms);
     let capacity = closed(scale.turn_ms * 2);
@@ -37,7 +37,7 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     tell(&under_load, capacity, report);
     let grown = (process::memory(node.server.pid()).peak - before) / 1024.0;
     report.note("overload: resident memory above that before, at most", grown, "MiB", None);
-    let recovered = recovery_ms(&after.answered, usual_p99);
+    let recovered = under_load.drain_ms + recovery_ms(&after.answered, usual_p99);
     report.note("overload: from its end to ordinary answers", recovered, "ms", Target::AtMost(1_000.0));
 }
 

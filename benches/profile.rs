@@ -7,7 +7,7 @@ use crate::{contenders::own, home::Receipts, load, options::Scale, report::Repor
 const SECONDS: u64 = 10;
 
 pub(crate) fn run(world: &World, _scale: Scale, report: &mut Report) {
-    let node = own(world, Receipts::Batch).or_else(|| own(world, Receipts::Single)).unwrap();
+    let node = own(world, Receipts::Batch);
     let (address, requests) = (node.server.address, node.requests.clone());
     load::closed(address, &requests, 64, 1_000);
     let file = world.kept("perf.data");

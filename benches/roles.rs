@@ -12,7 +12,7 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use crate::{baseline, echo, home::Home, process};
+use crate::{baseline, echo, home::Home, process, program};
 
 /// First argument of this program when it is started again.
 const ROLE: &str = "--role";
@@ -40,9 +40,9 @@ impl Server {
 
     pub(crate) fn node(home: &Home) -> Self {
         let log = File::options().create(true).append(true).open(home.log_file()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shuqiao"));
-        let child = command.arg("serve").arg("--config").arg(home.settings_file()).stdin(Stdio::null()).stderr(log);
-        let mut server = Self { child: child.spawn().unwrap(), address: home.address, beside: Vec::new() };
+        let mut command = program::shuqiao(&home.settings_file());
+        let child = command.arg("serve").stdin(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut server = Self { child, address: home.address, beside: Vec::new() };
         let started = Instant::now();
         while TcpStream::connect(server.address).is_err() {
             let ended = server.child.try_wait().unwrap();

@@ -11,20 +11,18 @@ use chrono::{NaiveDate, Utc};
 use shuqiao::{
     agreements::{self, Agreements},
     catalog::{self, Catalog},
-    engine::{Engine, SortPlace},
+    engine::Engine,
     policy::PolicySet,
-    publish::{Publication, publish},
     sample::{Person, Register, SampleRequest, World as Sample, write},
 };
 use tempfile::TempDir;
 
-use crate::options::Options;
+use crate::{options::Options, program};
 
 const SEED: u64 = 1;
 /// What decides how a published register looks: where one of these has changed, it is published anew.
 const LAYOUT: &[&str] = &[
     "src/publish/write.rs",
-    "src/engine/sort.rs",
     "src/engine/schema.rs",
     "src/storage/delta.rs",
     "src/sample/person.rs",
@@ -70,7 +68,7 @@ impl World {
         let folder = cache.join(format!("persons-{persons}-{}", layout()));
         let today = match fs::read_to_string(folder.join("day")) {
             Ok(day) => day.parse().unwrap(),
-            Err(_) => make(persons, &catalog, cache, &folder),
+            Err(_) => make(persons, cache, &folder),
         };
         let sample = Sample::new(SEED, today, persons);
         let (tables, cache) = (folder.join("tables"), cache.to_owned());
@@ -79,7 +77,7 @@ impl World {
 
     /// An engine that serves the register in this process.
     pub(crate) async fn engine(&self) -> Arc<Engine> {
-        let engine = Engine::new(&self.catalog, &self.tables, 512 << 20, 100).unwrap();
+        let engine = Engine::new(&self.catalog, self.tables.as_path(), 512 << 20, 100).unwrap();
         let (_, errors) = engine.refresh().await;
         assert!(errors.is_empty(), "{errors:?}");
         Arc::new(engine)
@@ -120,29 +118,18 @@ fn request(persons: u64, as_of: NaiveDate) -> SampleRequest {
 }
 
 /// Make the register and publish it; the day is written last and says that it is whole.
-fn make(persons: u64, catalog: &Catalog, cache: &Path, folder: &Path) -> NaiveDate {
+fn make(persons: u64, cache: &Path, folder: &Path) -> NaiveDate {
     println!("making a register of {persons} persons in {}", folder.display());
     forget_others(persons, cache);
-    let (now, spill) = (Utc::now(), folder.join("spill"));
-    let today = now.date_naive();
-    fs::create_dir_all(&spill).unwrap();
-    let file = folder.join("persons.parquet");
+    let today = Utc::now().date_naive();
+    fs::create_dir_all(folder).unwrap();
+    let (file, settings) = (folder.join("persons.parquet"), folder.join("shuqiao.toml"));
     write(&request(persons, today), &file, &|_| {}).unwrap();
-    let publication = Publication {
-        dataset: &catalog.datasets["natural-person"],
-        file: &file,
-        table: &folder.join("tables/natural-person"),
-        rejects: &folder.join("rejects.csv"),
-        sort: SortPlace { memory_bytes: 512 << 20, spill: spill.clone() },
-        as_of: now,
-        now,
-        today,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let published = runtime.block_on(publish(publication, Arc::new(|_| {}))).unwrap();
-    assert_eq!(published.rows, persons, "{} rows were rejected", published.rejected);
+    let text = format!("[paths]\ndata = '{}'\ncatalog = '{}/catalogs/guangdong'\n", folder.display(), root().display());
+    fs::write(&settings, text).unwrap();
+    let said = program::run(&settings, &["publish", "natural-person", file.to_str().unwrap()]);
+    assert!(said.contains(&format!(" {persons} rows ")), "{said}");
     fs::remove_file(file).unwrap();
-    fs::remove_dir_all(spill).unwrap();
     fs::write(folder.join("day"), today.to_string()).unwrap();
     today
 }
