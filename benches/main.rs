@@ -24,6 +24,7 @@ mod latency;
 mod load;
 mod look_up;
 mod machine;
+mod object_store;
 mod open_loop;
 mod options;
 mod overload;
@@ -34,6 +35,9 @@ mod profile;
 mod report;
 mod results;
 mod roles;
+#[path = "../tests/it/support/s3.rs"]
+#[allow(dead_code, reason = "what only the tests ask of it")]
+mod s3;
 mod syncs;
 mod world;
 
@@ -54,6 +58,7 @@ const SECTIONS: &[(&str, Section)] = &[
     ("look_up", look_up::run),
     ("growth", growth::run),
     ("append", append::run),
+    ("object_store", object_store::run),
     ("parts", parts::run),
     ("calls", calls::run),
     ("latency", latency::run),
