@@ -24,6 +24,7 @@ mod latency;
 mod load;
 mod look_up;
 mod machine;
+mod object_store;
 mod open_loop;
 mod options;
 mod overload;
@@ -37,6 +38,9 @@ mod receipts;
 mod report;
 mod results;
 mod roles;
+#[path = "../tests/it/support/s3.rs"]
+#[allow(dead_code, reason = "what only the tests ask of it")]
+mod s3;
 mod syncs;
 mod world;
 
@@ -59,6 +63,7 @@ const SECTIONS: &[(&str, Section)] = &[
     ("publish", publish::run),
     ("append", append::run),
     ("receipts", receipts::run),
+    ("object_store", object_store::run),
     ("parts", parts::run),
     ("calls", calls::run),
     ("latency", latency::run),

@@ -68,14 +68,13 @@ async fn files_that_nobody_serves_go_first() {
     drop(engine);
     scene.publish((0..5000).map(person)).await.unwrap();
     let mut options = scene.s3.options(&scene.cache());
-    // Room for the new version, not for both.
+    // Room for the blocks of one version, not of both.
     let held: u64 = old.iter().map(|path| fs::metadata(path).unwrap().blocks() * 512).sum();
-    options.cache_bytes_max = held + (32 << 10);
+    options.cache_bytes_max = held + options.cache_block_bytes;
     let (engine, _) = scene.engine_with(options).await;
-    scene.finds(&engine, &person(10)).await;
-    scene.finds(&engine, &person(2500)).await;
+    scene.finds(&engine, &person(3000)).await;
     assert!(old.iter().all(|path| !path.exists()), "{old:?}");
     scene.s3.take_asked();
-    scene.finds(&engine, &person(2500)).await;
+    scene.finds(&engine, &person(3000)).await;
     assert_eq!(scene.s3.take_asked(), []);
 }
