@@ -58,14 +58,21 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     changes(&node, &dir, &file, persons, scale, report);
 }
 
+/// Is the line of this number one that changes?
+type Wanted<'a> = &'a dyn Fn(u64, &str) -> bool;
+
 /// As many changes to one city as to the whole province.
 fn changes(node: &Node, dir: &TempDir, file: &Path, persons: u64, scale: Scale, report: &mut Report) {
     node.publish(file, &[]);
     let count = persons / CHANGED;
     let of_city = |_: u64, line: &str| line.starts_with(CITY);
     let all_over = |number: u64, _: &str| number.is_multiple_of(CHANGED);
+<<<<<<< HEAD
     type Wanted<'a> = (&'a str, &'a dyn Fn(u64, &str) -> bool);
     let wanted: [Wanted<'_>; 2] = [("in one city", &of_city), ("all over", &all_over)];
+=======
+    let wanted: [(&str, Wanted<'_>); 2] = [("in one city", &of_city), ("all over", &all_over)];
+>>>>>>> h-pub
     for (where_, wanted) in wanted {
         let changed = dir.path().join("changes.csv");
         write_changes(file, &changed, count, wanted);
@@ -75,7 +82,7 @@ fn changes(node: &Node, dir: &TempDir, file: &Path, persons: u64, scale: Scale, 
     }
 }
 
-fn write_changes(register: &Path, changes: &Path, count: u64, wanted: &dyn Fn(u64, &str) -> bool) {
+fn write_changes(register: &Path, changes: &Path, count: u64, wanted: Wanted<'_>) {
     let mut lines = BufReader::new(File::open(register).unwrap()).lines().map(Result::unwrap);
     let mut text = BufWriter::new(File::create(changes).unwrap());
     writeln!(text, "_change,{}", lines.next().unwrap()).unwrap();
