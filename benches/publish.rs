@@ -67,12 +67,7 @@ fn changes(node: &Node, dir: &TempDir, file: &Path, persons: u64, scale: Scale, 
     let count = persons / CHANGED;
     let of_city = |_: u64, line: &str| line.starts_with(CITY);
     let all_over = |number: u64, _: &str| number.is_multiple_of(CHANGED);
-<<<<<<< HEAD
-    type Wanted<'a> = (&'a str, &'a dyn Fn(u64, &str) -> bool);
-    let wanted: [Wanted<'_>; 2] = [("in one city", &of_city), ("all over", &all_over)];
-=======
     let wanted: [(&str, Wanted<'_>); 2] = [("in one city", &of_city), ("all over", &all_over)];
->>>>>>> h-pub
     for (where_, wanted) in wanted {
         let changed = dir.path().join("changes.csv");
         write_changes(file, &changed, count, wanted);
