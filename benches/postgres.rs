@@ -13,7 +13,7 @@ use std::{
 
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::world::World;
+use crate::world::{World, people_digest};
 
 /// The question of both rivals.
 pub(crate) const SELECT: &str = "select name from natural_person where resident_id = $1";
@@ -46,7 +46,8 @@ impl Postgres {
         let programs = programs(may_install)?;
         let folder = world.kept(&format!("postgres-{}", world.persons));
         let loaded = folder.join("loaded");
-        let is_new = !loaded.exists();
+        let people = people_digest();
+        let is_new = fs::read_to_string(&loaded).ok().as_ref() != Some(&people);
         if is_new {
             let _ = fs::remove_dir_all(&folder);
             fs::create_dir_all(&folder).unwrap();
@@ -59,7 +60,7 @@ impl Postgres {
         let server = Self::start(&programs, &folder, world.persons)?;
         if is_new {
             server.load(world, &folder);
-            fs::write(loaded, "").unwrap();
+            fs::write(loaded, people).unwrap();
         }
         server.run("truncate audit");
         server.run(WARM);

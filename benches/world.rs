@@ -7,7 +7,7 @@ use std::{
 };
 
 use aws_lc_rs::digest;
-use chrono::{NaiveDate, Utc};
+use chrono::NaiveDate;
 use shuqiao::{
     agreements::{self, Agreements},
     catalog::{self, Catalog},
@@ -20,12 +20,20 @@ use tempfile::TempDir;
 use crate::{options::Options, program};
 
 const SEED: u64 = 1;
-/// What decides how a published register looks: where one of these has changed, it is published anew.
+/// The day on which the register is as it is: always the same, so that its people are too.
+const DAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 1).expect("the first of November is a day");
+/// A file that is written last.
+const WHOLE: &str = "whole";
+/// What decides who is in it.
+const PEOPLE: &[&str] = &["src/sample/person.rs", "src/sample/place.rs", "src/sample/names.rs", "src/sample/dice.rs"];
+/// What decides how it is published: where one of these has changed, it is published anew.
 const LAYOUT: &[&str] = &[
     "src/publish/write.rs",
     "src/engine/schema.rs",
     "src/storage/delta.rs",
     "src/sample/person.rs",
+    "src/sample/place.rs",
+    "src/sample/names.rs",
     "catalogs/guangdong/natural-person.yaml",
 ];
 
@@ -36,8 +44,6 @@ pub(crate) struct World {
     pub(crate) persons: u64,
     /// The folder of the published tables.
     pub(crate) tables: PathBuf,
-    /// The day on which the register was made.
-    today: NaiveDate,
     sample: Sample,
     cache: PathBuf,
     /// Two runs at once would measure each other.
@@ -65,14 +71,13 @@ impl World {
         let catalog = catalog::load(&root().join("catalogs/guangdong")).unwrap();
         let agreements = agreements::load(&root().join("catalogs/guangdong-agreements.yaml"), &catalog).unwrap();
         let policies = PolicySet::load(&root().join("policies")).unwrap();
-        let folder = cache.join(format!("persons-{persons}-{}", layout()));
-        let today = match fs::read_to_string(folder.join("day")) {
-            Ok(day) => day.parse().unwrap(),
-            Err(_) => make(persons, cache, &folder),
-        };
-        let sample = Sample::new(SEED, today, persons);
+        let folder = cache.join(format!("persons-{persons}-{}", digest_of(LAYOUT)));
+        if !folder.join(WHOLE).exists() {
+            make(persons, cache, &folder);
+        }
+        let sample = Sample::new(SEED, DAY, persons);
         let (tables, cache) = (folder.join("tables"), cache.to_owned());
-        Self { catalog, agreements, policies, persons, tables, today, sample, cache, _lock: lock }
+        Self { catalog, agreements, policies, persons, tables, sample, cache, _lock: lock }
     }
 
     /// An engine that serves the register in this process.
@@ -91,7 +96,7 @@ impl World {
 
     /// The register as CSV, for those who load it elsewhere.
     pub(crate) fn csv(&self, file: &Path) {
-        write(&request(self.persons, self.today), file, &|_| {}).unwrap();
+        write(&request(self.persons), file, &|_| {}).unwrap();
     }
 
     /// A folder for the length of a section, on the disk of the register.
@@ -105,33 +110,36 @@ impl World {
     }
 }
 
-fn layout() -> String {
+/// Says who is in the register, so that a copy of it elsewhere can be told from an old one.
+pub(crate) fn people_digest() -> String {
+    digest_of(PEOPLE)
+}
+
+fn digest_of(files: &[&str]) -> String {
     let mut all = digest::Context::new(&digest::SHA256);
-    for file in LAYOUT {
+    for file in files {
         all.update(&fs::read(root().join(file)).unwrap());
     }
     hex::encode(&all.finish().as_ref()[..4])
 }
 
-fn request(persons: u64, as_of: NaiveDate) -> SampleRequest {
-    SampleRequest { register: Register::NaturalPerson, rows: persons, seed: SEED, as_of, persons }
+fn request(persons: u64) -> SampleRequest {
+    SampleRequest { register: Register::NaturalPerson, rows: persons, seed: SEED, as_of: DAY, persons }
 }
 
-/// Make the register and publish it; the day is written last and says that it is whole.
-fn make(persons: u64, cache: &Path, folder: &Path) -> NaiveDate {
+/// Make the register and publish it.
+fn make(persons: u64, cache: &Path, folder: &Path) {
     println!("making a register of {persons} persons in {}", folder.display());
     forget_others(persons, cache);
-    let today = Utc::now().date_naive();
     fs::create_dir_all(folder).unwrap();
     let (file, settings) = (folder.join("persons.parquet"), folder.join("shuqiao.toml"));
-    write(&request(persons, today), &file, &|_| {}).unwrap();
+    write(&request(persons), &file, &|_| {}).unwrap();
     let text = format!("[paths]\ndata = '{}'\ncatalog = '{}/catalogs/guangdong'\n", folder.display(), root().display());
     fs::write(&settings, text).unwrap();
     let said = program::run(&settings, &["publish", "natural-person", file.to_str().unwrap()]);
     assert!(said.contains(&format!(" {persons} rows ")), "{said}");
     fs::remove_file(file).unwrap();
-    fs::write(folder.join("day"), today.to_string()).unwrap();
-    today
+    fs::write(folder.join(WHOLE), "").unwrap();
 }
 
 /// Registers of this size that were published in another layout, and what a run left that was cut short.
