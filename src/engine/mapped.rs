@@ -87,6 +87,9 @@ impl Length for MappedFile {
     }
 }
 
+/// What is copied rather than shared: pages as we write them.
+const COPIED_BYTES_MAX: usize = 16 * 1024;
+
 /// Reads what is here. What is not is an error, never a hole.
 impl ChunkReader for MappedFile {
     type T = Reader<Bytes>;
@@ -97,7 +100,10 @@ impl ChunkReader for MappedFile {
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
         let range = start..start + length as u64;
-        self.here(&range).ok_or_else(|| ParquetError::EOF(format!("bytes {range:?} of `{}` are not here", self.name)))
+        let missing = || ParquetError::EOF(format!("bytes {range:?} of `{}` are not here", self.name));
+        let here = self.here(&range).ok_or_else(missing)?;
+        // Slices of the map are counted at one place for all cores, and the library makes many of a page: of a copy.
+        Ok(if length <= COPIED_BYTES_MAX { Bytes::copy_from_slice(&here) } else { here })
     }
 }
 

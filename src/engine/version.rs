@@ -167,11 +167,14 @@ impl Version {
         let mut tries = 0;
         loop {
             let found = self.record(key, columns);
+            if found.is_ok() {
+                return found;
+            }
             let Some(place) = self.key_pages.as_ref().and_then(|pages| pages.find(key.as_bytes())) else {
                 return found;
             };
             let file = &self.files[place.file as usize];
-            if found.is_ok() || file.is_whole() || tries == FETCHES_MAX {
+            if file.is_whole() || tries == FETCHES_MAX {
                 return found;
             }
             let leaves = &self.leaves[place.file as usize];

@@ -6,7 +6,13 @@
 //! Put around the router and not into it: what a router holds is boxed and copied for every request.
 //! How long a body may be is looked at where it is read (`body::read`).
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use axum::{
     Router,
@@ -15,7 +21,6 @@ use axum::{
     http::HeaderValue,
     response::{IntoResponse, Response},
 };
-use chrono::Utc;
 use hyper::body::Incoming;
 use tower::{Service, ServiceBuilder, service_fn};
 use tower_http::{
@@ -23,8 +28,9 @@ use tower_http::{
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
+use uuid::Uuid;
 
-use super::{Node, listen::Answering, node::fresh_id, problem::ProblemResponse};
+use super::{Node, listen::Answering, problem::ProblemResponse};
 use crate::problem::{Code, Problem};
 
 /// The router with everything around it.
@@ -40,20 +46,24 @@ pub(super) fn stack(router: Router, node: &Arc<Node>) -> impl Answering {
     };
     ServiceBuilder::new()
         .map_response(|response: Response<_>| response.map(Body::new))
-        .layer(SetRequestIdLayer::x_request_id(FreshId))
+        .layer(SetRequestIdLayer::x_request_id(FreshId { process: Uuid::new_v4(), next: Arc::default() }))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(CatchPanicLayer::custom(panicked))
         .service(service_fn(answer))
 }
 
-/// Names a request whose sender has not named it.
-#[derive(Clone, Copy)]
-struct FreshId;
+/// Names a request whose sender has not named it: a name of this process, and a number.
+#[derive(Clone)]
+struct FreshId {
+    process: Uuid,
+    next: Arc<AtomicU64>,
+}
 
 impl MakeRequestId for FreshId {
     fn make_request_id<B>(&mut self, _: &hyper::Request<B>) -> Option<RequestId> {
-        HeaderValue::try_from(fresh_id(Utc::now()).to_string()).ok().map(RequestId::new)
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::try_from(format!("{}-{number}", self.process.simple())).ok().map(RequestId::new)
     }
 }
 

@@ -279,7 +279,7 @@ impl Node {
 }
 
 /// A UUID of version 7. The library's own way takes a lock that every call would take, and asks the system for each.
-pub(super) fn fresh_id(now: DateTime<Utc>) -> Uuid {
+fn fresh_id(now: DateTime<Utc>) -> Uuid {
     let mut random = [0; 10];
     match rand::fill(&mut random) {
         Ok(()) => uuid::Builder::from_unix_timestamp_millis(now.timestamp_millis().unsigned_abs(), &random).into_uuid(),
