@@ -21,3 +21,8 @@ pub use answer::{Answer, Exchange, Incoming, Parts, Refusal, day_in_china};
 pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
 pub use call::{Asked, Question};
 pub use probes::{ProbeFailed, prove_the_locks};
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;

@@ -179,7 +179,7 @@ impl Appender {
         let spare = match made {
             Some(spare) => spare,
             // The one made ahead failed, perhaps for want of space that is there by now.
-            None => files::make_spare(&self.dir, self.segment_bytes, &AtomicBool::new(false))
+            None => files::make_spare(&self.dir, self.segment_bytes, false, &AtomicBool::new(false))
                 .map_err(AuditError::file(self.dir.join(SPARE), "created"))?,
         };
         let (first, root) = (self.tree.size(), self.tree.root());
@@ -192,7 +192,7 @@ impl Appender {
     /// Make the next segment while this one fills.
     fn begin_spare(&mut self) {
         let (dir, bytes, shared) = (self.dir.clone(), self.segment_bytes, Arc::clone(&self.shared));
-        let make = move || files::make_spare(&dir, bytes, &shared.closing);
+        let make = move || files::make_spare(&dir, bytes, true, &shared.closing);
         // Without the thread the segment is made when it is needed, and appends wait for it.
         self.spare = thread::Builder::new().name("audit-spare".to_owned()).spawn(make).ok();
     }

@@ -78,7 +78,8 @@ fn settle(segment: &Segment, last_group: &[u8], start: usize, torn: usize) -> io
 pub(super) fn begin(dir: &Path, log: Uuid, segment_bytes: u64) -> Result<Recovered, AuditError> {
     let frontier = Frontier::default();
     let never = std::sync::atomic::AtomicBool::new(false);
-    let spare = files::make_spare(dir, segment_bytes, &never).map_err(AuditError::file(dir.join(SPARE), "created"))?;
+    let spare =
+        files::make_spare(dir, segment_bytes, false, &never).map_err(AuditError::file(dir.join(SPARE), "created"))?;
     let header = Header { log, first: 0, bytes: segment_bytes, root: frontier.root() };
     let segment = files::install(spare, dir, &header)?;
     Ok(Recovered { log, frontier, segment, sealed: false, truncated_bytes: 0 })

@@ -147,3 +147,63 @@ impl Equivalent<Key> for Asked<'_> {
         *self == key.as_asked()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::fixtures::{GUANGDONG, in_repository, names, today},
+        *,
+    };
+    use crate::agreements;
+
+    #[test]
+    fn what_is_remembered_is_what_the_policies_say_of_this_very_question() {
+        let agreements = agreements::load(&in_repository("catalogs/guangdong-agreements.yaml"), &GUANGDONG).unwrap();
+        let policies = Arc::new(PolicySet::load(&in_repository("policies")).unwrap());
+        let decider = Decider::new(Arc::clone(&policies));
+        let department = |id: &str| &GUANGDONG.departments[id];
+        let item = |code: &str| &*GUANGDONG.items[&code.parse::<ItemCode>().unwrap()];
+        let (client, other) = ("window".parse().unwrap(), "other".parse().unwrap());
+        let (field, few, many): (FieldName, Vec<_>, Vec<_>) =
+            ("resident_id".parse().unwrap(), names(&["name"]), names(&["name", "marital_status"]));
+        let marriage = item("11440000MB9Y00059J2440711001000");
+        let civil = department("gd-civil-affairs");
+        let dataset = &GUANGDONG.datasets["natural-person"];
+        let agreement = agreements.find(&civil.id, &dataset.id, &marriage.code, today()).map(|agreement| &**agreement);
+        let first = Question {
+            operation: Operation::Verify,
+            client: &client,
+            department: civil,
+            dataset,
+            item: marriage,
+            agreement,
+            subject_field: &field,
+            fields: &few,
+            case_present: true,
+            today: today(),
+            hour: 10,
+        };
+        // Each differs from the first in one thing that a decision may depend on.
+        let questions = [
+            first,
+            Question { operation: Operation::Disclose, ..first },
+            Question { client: &other, ..first },
+            Question { department: department("gd-health"), ..first },
+            Question { dataset: &GUANGDONG.datasets["legal-entity"], ..first },
+            Question { item: item("11440100MB9YYY997R3440101002000"), ..first },
+            Question { agreement: None, ..first },
+            Question { subject_field: &few[0], ..first },
+            Question { fields: &many, ..first },
+            Question { case_present: false, ..first },
+            Question { today: "2025-05-09".parse().unwrap(), ..first },
+            Question { hour: 3, ..first },
+        ];
+        for _ in 0..2 {
+            for question in &questions {
+                assert_eq!(*decider.decide(question), policies.decide(question), "{question:?}");
+            }
+        }
+        assert_eq!(decider.made.len(), questions.len());
+        assert!(matches!(*decider.decide(&first), Decision::Allow { .. }));
+    }
+}
