@@ -9,6 +9,7 @@ use std::{
 };
 
 use arrow::datatypes::DataType as ArrowType;
+use bytes::Bytes;
 use parquet::{
     basic::Encoding,
     column::{
@@ -40,20 +41,21 @@ impl Cells<'_> {
     /// The row of the group whose text in a column is `key`, within a page of that column.
     pub(super) fn find(&self, leaf: usize, place: Place, key: &str) -> ParquetResult<Option<usize>> {
         let first = place.first as usize;
-        if let Some(found) = self.find_in_plain(leaf, first, key.as_bytes())? {
-            return Ok(found.map(|row| first + row));
+        if let Some(values) = self.plain_values(leaf, first)? {
+            return Ok(find_in_plain(&values, place.rows as usize, key.as_bytes())?.map(|row| first + row));
         }
         let mut reader = self.column::<ByteArrayType>(leaf, first)?;
         let (mut levels, mut keys) = (Vec::new(), Vec::new());
-        reader.read_records(place.rows as usize, Some(&mut levels), None, &mut keys)?;
+        let (read, _, _) = reader.read_records(place.rows as usize, Some(&mut levels), None, &mut keys)?;
+        if read != place.rows as usize {
+            return Err(ParquetError::EOF(format!("{read} of {} rows of a page", place.rows)));
+        }
         let position = keys.iter().position(|found: &ByteArray| found.data() == key.as_bytes());
         Ok(position.map(|position| first + row_of_value(&levels, position)))
     }
 
-    /// The same in a page as we write them: plain, and without a row that lacks its key. `None` where it is not one.
-    ///
-    /// The library would make a counted slice of every key on the way, which took longer than all the rest of a look-up.
-    fn find_in_plain(&self, leaf: usize, first: usize, key: &[u8]) -> ParquetResult<Option<Option<usize>>> {
+    /// The values of a page as we write them: plain, and without a row that lacks its key. `None` where it is not one.
+    fn plain_values(&self, leaf: usize, first: usize) -> ParquetResult<Option<Bytes>> {
         let chunk = self.file.metadata.row_group(self.group).column(leaf);
         let (pages, end) = self.pages(leaf, first)?;
         // Where a dictionary stands before the first page, the pages are not plain, or not all of them.
@@ -71,20 +73,11 @@ impl Cells<'_> {
         else {
             return Ok(None);
         };
-        let levels = if chunk.column_descr().max_def_level() > 0 {
-            prefixed(&buf).map(|(_, rest)| rest)
-        } else {
-            Some(&buf[..])
-        };
-        let mut rest = levels.unwrap_or_default();
-        let mut row = 0;
-        while let Some((text, after)) = prefixed(rest) {
-            if text == key {
-                return Ok(Some(Some(row)));
-            }
-            (row, rest) = (row + 1, after);
+        if chunk.column_descr().max_def_level() == 0 {
+            return Ok(Some(buf));
         }
-        Ok(Some(None))
+        let (_, values) = prefixed(&buf).ok_or_else(broken)?;
+        Ok(Some(buf.slice_ref(values)))
     }
 
     /// The cell of a column in a row of the group.
@@ -184,6 +177,26 @@ fn page_after(pages: &[PageLocation], row: i64) -> usize {
     pages.partition_point(|page| page.first_row_index <= row)
 }
 
+/// The row of a page whose text is `key`, among so many rows in plain encoding.
+///
+/// The library would make a counted slice of every key on the way, which took longer than all the rest of a look-up. A
+/// page that ends too early or too late is damaged: it does not say that the key is not there (promise 1).
+fn find_in_plain(values: &[u8], rows: usize, key: &[u8]) -> ParquetResult<Option<usize>> {
+    let mut rest = values;
+    for row in 0..rows {
+        let (text, after) = prefixed(rest).ok_or_else(broken)?;
+        if text == key {
+            return Ok(Some(row));
+        }
+        rest = after;
+    }
+    if rest.is_empty() { Ok(None) } else { Err(broken()) }
+}
+
+fn broken() -> ParquetError {
+    ParquetError::General("a page of keys is not of its length".to_owned())
+}
+
 /// The bytes that stand behind their own length, and what comes after them.
 fn prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
@@ -218,6 +231,19 @@ mod tests {
             }
         }
         assert_eq!(page_after(&[], 3), 0);
+    }
+
+    #[test]
+    fn a_page_that_is_cut_or_too_long_is_an_error_and_never_an_absence() {
+        let page: Vec<u8> =
+            ["a", "bb", "d"].iter().flat_map(|key| [&[key.len() as u8, 0, 0, 0], key.as_bytes()].concat()).collect();
+        for (key, row) in [("a", Some(0)), ("bb", Some(1)), ("d", Some(2)), ("c", None), ("", None)] {
+            assert_eq!(find_in_plain(&page, 3, key.as_bytes()).unwrap(), row, "{key}");
+        }
+        for cut in 0..page.len() {
+            assert!(find_in_plain(&page[..cut], 3, b"c").is_err(), "{cut} bytes");
+        }
+        assert!(find_in_plain(&page, 2, b"c").is_err() && find_in_plain(&page, 4, b"c").is_err());
     }
 
     #[test]
