@@ -40,7 +40,7 @@ pub use log::{LogFilter, LogFormat, LogLevel, LogSettings};
 pub use lookup::LookupSettings;
 pub use node::NodeSettings;
 pub use page::page;
-pub use paths::PathSettings;
+pub use paths::{PathSettings, WorkdayFile};
 pub use rates::RateSettings;
 pub use raw::{Origin, Override, RawSettings};
 pub use tables::{StoreEndpoint, StoreVariables, TableSettings, TableStore};

@@ -24,6 +24,7 @@ pub mod policy;
 pub mod verification;
 
 // 1 ground
+pub mod calendar;
 pub mod catalog;
 pub mod config;
 pub mod keys;

@@ -1,6 +1,6 @@
 //! Where things lie: what the node keeps, and what it is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::key::{Rule, subject};
 
@@ -15,6 +15,25 @@ subject! {
         "agreements" => agreements: PathBuf = Rule::Text { default: "catalogs/guangdong-agreements.yaml", shape: "path" };
         /// Folder of the Cedar policies.
         "policies" => policies: PathBuf = Rule::Text { default: "policies", shape: "path" };
+        /// File of the days on which China works otherwise than from Monday to Friday, by which the clocks of the law run. `built-in` for the list that came with the program.
+        "workdays" => workdays: WorkdayFile = Rule::Text { default: "built-in", shape: "`built-in` or path" };
+    }
+}
+
+/// Where the working days come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkdayFile {
+    BuiltIn,
+    Path(PathBuf),
+}
+
+impl WorkdayFile {
+    /// The file, where it is not what came with the program.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::BuiltIn => None,
+            Self::Path(path) => Some(path),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     key::{Key, Rule},
     limits::{Limit, Unit},
     log::{LogFilter, LogFormat},
+    paths::WorkdayFile,
     raw::{Loose, Origin, RawSettings, Said},
     tables::{StoreEndpoint, TableStore},
     value::{BaseUrl, ForeignTokenType, SignatureAlgorithm, key_set_url},
@@ -259,6 +260,15 @@ impl Setting for PathBuf {
     }
     fn shown(&self, _: Rule) -> String {
         self.display().to_string()
+    }
+}
+
+impl Setting for WorkdayFile {
+    fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
+        if incoming.text()? == "built-in" { Ok(Self::BuiltIn) } else { PathBuf::parse(incoming).map(Self::Path) }
+    }
+    fn shown(&self, rule: Rule) -> String {
+        self.path().map_or_else(|| "built-in".to_owned(), |path| path.to_path_buf().shown(rule))
     }
 }
 

@@ -83,6 +83,14 @@ fn a_path_is_meant_from_where_it_was_said() {
     assert_eq!(paths.catalog, Path::new("/etc/shuqiao/catalog"));
     assert_eq!(paths.policies, Path::new(HERE).join("rules"));
     assert_eq!(paths.agreements, Path::new(HERE).join("a.yaml"));
+    assert_eq!(paths.workdays.path(), None, "the calendar that came with the program");
+}
+
+#[test]
+fn the_working_days_are_built_in_or_a_file() {
+    let of = |text: &str| settings("", &[("SHUQIAO_PATHS__WORKDAYS", text)], &[]).unwrap().paths.workdays;
+    assert_eq!(of("built-in"), WorkdayFile::BuiltIn);
+    assert_eq!(of("2027.csv"), WorkdayFile::Path(Path::new(HERE).join("2027.csv")));
 }
 
 #[test]

@@ -8,7 +8,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (4, &["exchange"]),
     (3, &["agreements", "federation", "publish", "sample"]),
     (2, &["audit", "engine", "identity", "policy", "verification"]),
-    (1, &["catalog", "config", "keys", "ledger", "storage"]),
+    (1, &["calendar", "catalog", "config", "keys", "ledger", "storage"]),
     (0, &["identifiers", "problem"]),
 ];
 
