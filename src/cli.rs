@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "printing is what a command line is for")]
 
+mod acting;
 mod audit;
 mod call;
 mod catalog;
@@ -21,6 +22,8 @@ mod sample;
 mod serve;
 mod settings;
 mod sql;
+mod suspension;
+mod table;
 mod token;
 mod vacuum;
 
@@ -32,7 +35,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 
-use crate::{config::Settings, ledger::Ledger};
+use crate::{config::Settings, http::open_ledger};
 use home::Home;
 
 /// Exchange node for government registers: yes or no, bound to a service item, with a receipt.
@@ -59,6 +62,14 @@ enum Command {
     Sample(sample::SampleArgs),
     /// List, register, suspend and resume clients.
     Client(client::ClientArgs),
+    /// Stop a client, an agreement, a dataset, a field, a peer or everything, within a second.
+    Suspend(suspension::SwitchArgs),
+    /// Let go on what was stopped.
+    Resume(suspension::SwitchArgs),
+    /// List what is stopped.
+    Suspensions(suspension::ListArgs),
+    /// List who did what in the ledger, and why.
+    Acts(suspension::ActsArgs),
     /// Print an access token of a registered client.
     Token(token::TokenArgs),
     /// Make a verification call as a client whose private key is in the node's folder.
@@ -106,6 +117,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Vacuum(args) => vacuum::run(args, &home.settings()?, now).await,
         Command::Sample(args) => sample::run(args),
         Command::Client(args) => registered(args, &home.settings()?, now).await,
+        Command::Suspend(_) | Command::Resume(_) | Command::Suspensions(_) | Command::Acts(_) => {
+            in_ledger(command, &home.settings()?, now).await
+        }
         Command::Token(args) => token::run(args, &home.settings()?, now).await,
         Command::Call(args) => call::run(args, &home.settings()?).await,
         Command::Id(args) => id::run(args, home::today(now), io::stdin().lock(), BufWriter::new(io::stdout().lock())),
@@ -123,8 +137,25 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 /// The commands on clients, with the ledger and the catalogue that they need.
 async fn registered(args: client::ClientArgs, settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
     let catalog = crate::catalog::load(&settings.paths.catalog)?;
-    let ledger = Ledger::open(&settings.paths.ledger()).await?;
+    let ledger = open_ledger(settings).await?;
     let done = client::run(args, &ledger, &catalog, &settings.paths.clients(), now).await;
+    ledger.close().await;
+    done
+}
+
+/// The commands on the ledger alone.
+async fn in_ledger(command: Command, settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
+    let ledger = open_ledger(settings).await?;
+    let done = match command {
+        Command::Suspend(args) => {
+            let catalog = crate::catalog::load(&settings.paths.catalog)?;
+            suspension::suspend(args, &ledger, &catalog, now).await
+        }
+        Command::Resume(args) => suspension::resume(args, &ledger, now).await,
+        Command::Suspensions(args) => suspension::list(args, &ledger).await,
+        Command::Acts(args) => suspension::acts(args, &ledger).await,
+        _ => Ok(ExitCode::FAILURE), // `run` sends no other command here
+    };
     ledger.close().await;
     done
 }

@@ -3,7 +3,8 @@
 //! Floor 1: may use `identifiers` and `problem`. The only room that reads environment variables for settings. Two steps:
 //! [`RawSettings`] is exactly what was said (file, then environment, then flags; an unknown key is refused),
 //! [`Settings`] is checked and resolved. All complaints are collected; a `Settings` that exists holds together.
-//! No setting is a secret: keys are files under `paths.data`, credentials of an object store stay in their variables.
+//! No setting is a secret: keys are files under `paths.data`, credentials of an object store or a
+//! database stay in their variables.
 //!
 //! ```text
 //! shuqiao.toml ─┐
@@ -12,9 +13,11 @@
 //! ```
 
 mod audit;
+mod clocks;
 mod http;
 mod issuers;
 mod key;
+mod ledger;
 pub mod limits;
 mod log;
 mod lookup;
@@ -34,8 +37,10 @@ use std::{
 };
 
 pub use audit::{AuditSettings, ReceiptForm};
+pub use clocks::ClockSettings;
 pub use http::HttpSettings;
 pub use issuers::IssuerSettings;
+pub use ledger::{LedgerSettings, LedgerStore};
 pub use log::{LogFilter, LogFormat, LogLevel, LogSettings};
 pub use lookup::LookupSettings;
 pub use node::NodeSettings;
@@ -67,6 +72,7 @@ use read::{Explained, Reader};
 pub struct Settings {
     pub node: NodeSettings,
     pub paths: PathSettings,
+    pub ledger: LedgerSettings,
     pub tables: TableSettings,
     /// Credentials of the object store, where tables are in one.
     pub store_variables: StoreVariables,
@@ -76,6 +82,7 @@ pub struct Settings {
     pub issuers: Vec<IssuerSettings>,
     pub audit: AuditSettings,
     pub limits: RateSettings,
+    pub clocks: ClockSettings,
     pub log: LogSettings,
     explained: Vec<Explained>,
 }
@@ -92,6 +99,7 @@ impl Settings {
         let mut reader = Reader::new(raw);
         let node = NodeSettings::read(&mut reader);
         let paths = PathSettings::read(&mut reader);
+        let ledger = LedgerSettings::read(&mut reader);
         let tables = TableSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let lookup = LookupSettings::read(&mut reader);
@@ -99,6 +107,7 @@ impl Settings {
         let issuers: Option<Vec<_>> = read_issuers(raw, &mut reader);
         let audit = AuditSettings::read(&mut reader);
         let limits = RateSettings::read(&mut reader);
+        let clocks = ClockSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
         let Reader { complaints, explained, .. } = reader;
         let mut complaints = [raw.complaints.clone(), complaints].concat();
@@ -107,6 +116,7 @@ impl Settings {
             Some(Self {
                 node: node?,
                 paths: paths?,
+                ledger: ledger?,
                 tables: tables?,
                 store_variables: raw.store_variables.clone(),
                 http: http?,
@@ -115,6 +125,7 @@ impl Settings {
                 issuers: issuers?,
                 audit: audit?,
                 limits: limits?,
+                clocks: clocks?,
                 log: log?,
                 explained,
             })
@@ -207,6 +218,7 @@ fn known_keys() -> impl Iterator<Item = &'static Key> {
     [
         NodeSettings::KEYS,
         PathSettings::KEYS,
+        LedgerSettings::KEYS,
         TableSettings::KEYS,
         HttpSettings::KEYS,
         LookupSettings::KEYS,
@@ -214,6 +226,7 @@ fn known_keys() -> impl Iterator<Item = &'static Key> {
         IssuerSettings::KEYS,
         AuditSettings::KEYS,
         RateSettings::KEYS,
+        ClockSettings::KEYS,
         LogSettings::KEYS,
     ]
     .into_iter()

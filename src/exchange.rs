@@ -15,12 +15,14 @@ mod call;
 mod decider;
 mod limit;
 mod probes;
+mod rights;
 mod shape;
 
 pub use answer::{Answer, Exchange, Incoming, Parts, Refusal, day_in_china};
 pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
 pub use call::{Asked, Question};
 pub use probes::{ProbeFailed, prove_the_locks};
+pub use rights::Rights;
 
 #[cfg(test)]
 mod fixtures;

@@ -5,11 +5,13 @@
 
 mod api;
 mod body;
+mod follow;
 mod layers;
 mod listen;
 mod node;
 mod problem;
 mod reload;
+mod staff;
 mod tables;
 mod tasks;
 
@@ -19,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use api::openapi;
-pub use node::{Node, NodeError, operator_token};
+pub use node::{Node, NodeError, open_ledger, operator_token};
 pub use problem::status_of;
 pub use reload::Reloaded;
 pub use tables::tables;

@@ -10,6 +10,7 @@ mod item;
 mod licence;
 mod own;
 mod resident;
+mod role;
 mod text;
 
 pub use credit::CreditCode;
@@ -17,9 +18,11 @@ pub use division::{DivisionCode, DivisionLevel};
 pub use item::{ItemCode, ItemCodeKind};
 pub use licence::LicenceId;
 pub use own::{
-    AgreementId, CallId, CaseNo, ClientId, DatasetId, DepartmentId, FieldName, MaterialId, NodeId, VersionNo,
+    AgreementId, CallId, CaseNo, ClientId, DatasetId, DepartmentId, FieldName, MaterialId, NodeId, ObjectionId,
+    VersionNo,
 };
 pub use resident::{ResidentDocument, ResidentId, Sex};
+pub use role::{Role, Roles};
 
 /// Why a text is not the identifier it was taken for. The message never repeats a person's number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,54 +1,57 @@
-//! The ledger: what must be transactional. Registered clients today; agreements, applications and jobs as they come.
+//! The ledger: what must be transactional. Accounts, acts, agreements, applications, revisions, suspensions.
 //!
-//! Floor 1: may use `identifiers`, `problem` and `catalog` types. SQLite inside; one file of queries per concern. What
-//! a method has returned is on the disk (`synchronous = FULL`). The schema grows by `migrations/sqlite/*.sql`; a ledger
-//! that a newer version of the program has written is left alone.
+//! Floor 1: may use `identifiers`, `problem` and `catalog` types. One store for all of it: SQLite inside, or PostgreSQL
+//! by URL for several replicas; the same statements run on both, one file of queries per concern. What a method has
+//! returned is on the disk. The schema grows by `migrations/{sqlite,postgres}/*.sql`; a ledger that a newer version of the
+//! program has written is left alone.
+//!
+//! ```text
+//! write() ─> one writer at a time ─> statements, note(), bump() ─> commit
+//!                                                          └─> stamp() moves ─> nodes read again what calls are decided by
+//! ```
 
+mod acts;
 mod agreement;
 mod assertions;
+mod client_keys;
 mod clients;
+mod objections;
+mod open;
+mod ratings;
+mod suspensions;
 
-use std::{path::Path, time::Duration};
+use chrono::{DateTime, Utc};
+use sqlx::{Any, AnyPool, Transaction};
 
-use sqlx::{
-    SqlitePool,
-    migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-
+pub use acts::{Act, Actor, ON_SITE};
 pub use agreement::{Agreement, Budget};
-pub use clients::{Client, ClientKeys, ClientStatus, Registration};
+pub use client_keys::ClientKeys;
+pub use clients::{Client, ClientStatus, Registration};
+pub use objections::{Decided, Filed, Objection, ObjectionFilter, ObjectionMark, ObjectionState};
+pub use ratings::{Rating, RatingSummary};
+pub use suspensions::{Suspension, Suspensions, Target};
 
 use crate::{identifiers::ClientId, problem::Code};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-
-/// How long a statement waits for another process that is writing.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
-/// Connections at once. Writers take turns in SQLite anyway; readers are few.
-const CONNECTIONS_MAX: u32 = 4;
-/// Two processes that make the same new ledger at the same moment get in each other's way; the loser looks again.
-const OPEN_TRIES: u32 = 3;
 
 /// Why the ledger could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    #[error("the ledger `{path}` could not be opened")]
+    #[error("the ledger `{place}` could not be opened")]
     Unopenable {
-        path: String,
+        place: String,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     #[error(
-        "the ledger `{path}` has schema {found}, this program knows up to {known}. \
+        "the ledger `{place}` has schema {found}, this program knows up to {known}. \
          Run the newer version of the program that wrote it"
     )]
-    SchemaNewer { path: String, found: i64, known: i64 },
+    SchemaNewer { place: String, found: i64, known: i64 },
     #[error(
-        "the ledger `{path}` was not made by this program: its schema {version} differs. \
+        "the ledger `{place}` was not made by this program: its schema {version} differs. \
          Name another file, or restore the ledger from a backup"
     )]
-    SchemaForeign { path: String, version: i64 },
+    SchemaForeign { place: String, version: i64 },
     #[error("the ledger could not {action}")]
     Failed {
         /// What was tried, as a verb: `list the clients`.
@@ -56,12 +59,14 @@ pub enum LedgerError {
         #[source]
         source: sqlx::Error,
     },
-    #[error("the ledger holds a client that cannot be read: {reason}")]
+    #[error("the ledger holds something that cannot be read: {reason}")]
     Damaged { reason: String },
     #[error("client `{client}` is registered already. Replace its keys, or choose another name")]
     ClientExists { client: ClientId },
     #[error("client `{client}` is not registered")]
     ClientUnknown { client: ClientId },
+    #[error("say why, in 1 to {chars_max} characters")]
+    Reason { chars_max: usize },
     #[error("the name of a client has 1 to {chars_max} characters, none of them control characters")]
     ClientName { chars_max: usize },
     #[error(
@@ -83,6 +88,7 @@ impl LedgerError {
             Self::ClientExists { .. }
             | Self::ClientUnknown { .. }
             | Self::ClientName { .. }
+            | Self::Reason { .. }
             | Self::PrivateKey { .. }
             | Self::NotAKeySet { .. } => Code::InvalidValue,
         }
@@ -92,140 +98,76 @@ impl LedgerError {
         move |source| Self::Failed { action, source }
     }
 
-    fn unopenable(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Unopenable { path: path.display().to_string(), source: source.into() }
+    fn unopenable(place: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unopenable { place: place.to_owned(), source: source.into() }
     }
 }
 
 /// An open ledger. Cloning it is cheap and gives the same ledger.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    pool: SqlitePool,
+    pool: AnyPool,
+    kind: Kind,
 }
 
+/// Which database holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// A change under way; dropped without `commit`, nothing of it has happened.
+type Change = Transaction<'static, Any>;
+
 impl Ledger {
-    /// Open the ledger in that file, make it where there is none, and bring its schema up to date.
-    pub async fn open(path: &Path) -> Result<Self, LedgerError> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| LedgerError::unopenable(path, error))?;
-        }
-        let mut tries = 1;
-        loop {
-            match Self::open_once(path).await {
-                Err(LedgerError::Unopenable { .. }) if tries < OPEN_TRIES => tries += 1,
-                outcome => return outcome,
+    /// Begin a change. Writers take turns on both databases, so that what one has read stays true until it commits.
+    async fn write(&self, action: &'static str) -> Result<Change, LedgerError> {
+        let failed = || LedgerError::failed(action);
+        match self.kind {
+            // Immediate: a transaction that only later turns out to write could be refused instead of waiting its turn.
+            Kind::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed()),
+            Kind::Postgres => {
+                let mut change = self.pool.begin().await.map_err(failed())?;
+                sqlx::query("SELECT number FROM stamp FOR UPDATE").execute(&mut *change).await.map_err(failed())?;
+                Ok(change)
             }
         }
     }
 
-    async fn open_once(path: &Path) -> Result<Self, LedgerError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_WAIT)
-            .foreign_keys(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .connect_with(options)
+    /// A number that moves with every change of what calls are decided by, made by this process or another.
+    pub async fn stamp(&self) -> Result<i64, LedgerError> {
+        let row: (i64,) = sqlx::query_as("SELECT number FROM stamp")
+            .fetch_one(&self.pool)
             .await
-            .map_err(|error| LedgerError::unopenable(path, error))?;
-        if let Err(error) = MIGRATIONS.run(&pool).await {
-            pool.close().await;
-            return Err(migration_failed(path, error));
-        }
-        Ok(Self { pool })
+            .map_err(LedgerError::failed("read the stamp"))?;
+        Ok(row.0)
     }
 
-    /// Finish what is under way and close the file. Dropping the last clone does the same, only later.
+    /// Finish what is under way and close the store. Dropping the last clone does the same, only later.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 }
 
-fn migration_failed(path: &Path, error: MigrateError) -> LedgerError {
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-    let path_text = || path.display().to_string();
-    match error {
-        MigrateError::VersionMissing(found) if found > known => {
-            LedgerError::SchemaNewer { path: path_text(), found, known }
-        }
-        MigrateError::VersionMissing(version) | MigrateError::VersionMismatch(version) => {
-            LedgerError::SchemaForeign { path: path_text(), version }
-        }
-        other => LedgerError::unopenable(path, other),
-    }
+/// Say that a change concerns calls: nodes read again what they decide by as soon as it is committed.
+async fn bump(change: &mut Change) -> Result<(), LedgerError> {
+    sqlx::query("UPDATE stamp SET number = number + 1")
+        .execute(&mut **change)
+        .await
+        .map_err(LedgerError::failed("move the stamp"))?;
+    Ok(())
+}
+
+/// A time as the ledger keeps it.
+fn millis(time: DateTime<Utc>) -> i64 {
+    time.timestamp_millis()
+}
+
+/// A time that the ledger has kept.
+fn time(millis: i64) -> Result<DateTime<Utc>, LedgerError> {
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| LedgerError::Damaged { reason: format!("the time {millis}") })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn pragma(ledger: &Ledger, statement: &'static str) -> String {
-        let row: (String,) = sqlx::query_as(statement).fetch_one(&ledger.pool).await.unwrap();
-        row.0
-    }
-
-    #[tokio::test]
-    async fn a_ledger_is_opened_durable_and_opened_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state/ledger.sqlite");
-        let ledger = Ledger::open(&path).await.unwrap();
-        assert_eq!(pragma(&ledger, "SELECT journal_mode FROM pragma_journal_mode").await, "wal");
-        assert_eq!(pragma(&ledger, "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2");
-        assert_eq!(pragma(&ledger, "SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys").await, "1");
-        ledger.close().await;
-        Ledger::open(&path).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_newer_schema_is_left_alone_and_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ledger.sqlite");
-        let ledger = Ledger::open(&path).await.unwrap();
-        sqlx::query(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-             VALUES (9000, 'from the future', TRUE, x'00', 0)",
-        )
-        .execute(&ledger.pool)
-        .await
-        .unwrap();
-        ledger.close().await;
-        let error = Ledger::open(&path).await.unwrap_err();
-        assert!(matches!(error, LedgerError::SchemaNewer { found: 9000, .. }), "{error:?}");
-        assert!(error.to_string().contains("newer version of the program"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn another_schema_and_another_file_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ledger.sqlite");
-        let ledger = Ledger::open(&path).await.unwrap();
-        sqlx::query("UPDATE _sqlx_migrations SET checksum = x'00'").execute(&ledger.pool).await.unwrap();
-        ledger.close().await;
-        assert!(matches!(Ledger::open(&path).await, Err(LedgerError::SchemaForeign { version: 1, .. })));
-
-        let stranger = dir.path().join("notes.txt");
-        std::fs::write(&stranger, "these are notes, not a database, and they stay as they are\n".repeat(40)).unwrap();
-        assert!(matches!(Ledger::open(&stranger).await, Err(LedgerError::Unopenable { .. })));
-        assert!(std::fs::read_to_string(&stranger).unwrap().starts_with("these are notes"));
-    }
-
-    #[tokio::test]
-    async fn two_first_starts_at_once_both_succeed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ledger.sqlite");
-        let (one, two) = tokio::join!(Ledger::open(&path), Ledger::open(&path));
-        one.unwrap();
-        two.unwrap();
-    }
-
-    /// The compiler does not see that a file was added beside the others; this test does.
-    #[test]
-    fn every_migration_file_is_compiled_in() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
-        let files = std::fs::read_dir(&folder).unwrap().count();
-        assert_eq!(MIGRATIONS.iter().count(), files, "touch src/ledger.rs so that {} is read again", folder.display());
-    }
-}
+pub(crate) mod fixture;

@@ -13,6 +13,7 @@ pub mod exchange;
 
 // 3 services
 pub mod agreements;
+pub mod objections;
 pub mod publish;
 pub mod sample;
 

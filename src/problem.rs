@@ -53,6 +53,16 @@ codes! {
     TokenRequestInvalid = "token_request_invalid",
     /// Policy says no; `policies` names the policies that decided.
     Denied = "denied",
+    /// The account does not have the role that this takes, or a person's account was used for a call.
+    RoleRequired = "role_required",
+    /// The client, or the agreement that it calls under, is suspended.
+    CallerSuspended = "caller_suspended",
+    /// What the call needs is suspended: the dataset, a field, a peer, or the whole node.
+    Suspended = "suspended",
+    /// There is no such thing under this name.
+    NotFound = "not_found",
+    /// Somebody else was first, or the thing is not in a state in which this can be done.
+    Conflict = "conflict",
     /// The client calls faster than its agreement allows.
     RateLimited = "rate_limited",
     /// The agreement's quota for the day is used up.

@@ -18,6 +18,13 @@ cargo lint
 step "unit, property and integration tests"
 cargo t
 
+step "the tests of the ledger, the doors and the services again, with the ledger in PostgreSQL"
+tests/postgres.sh cargo t -- ledger identity agreements api staff || {
+  status=$?
+  [ "$status" = 77 ] || exit "$status"
+  echo "skipped: 1 step, PostgreSQL is missing and could not be installed"
+}
+
 step "foreign clients against a running node"
 cargo build --release
 tests/clients/run.sh "$target"

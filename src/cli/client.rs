@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     catalog::Catalog,
-    identifiers::{ClientId, DepartmentId},
+    identifiers::{ClientId, DepartmentId, Role},
     identity::KeySet,
     keys::{PublicKeys, SigningKey},
     ledger::{Client, ClientKeys, ClientStatus, Ledger, Registration},
@@ -63,6 +63,9 @@ struct RegisterArgs {
     /// What people call it [default: CLIENT].
     #[arg(long)]
     name: Option<String>,
+    /// It is the account of a person who has this role; may be given several times. A person makes no calls.
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<Role>,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -124,7 +127,7 @@ async fn register(
     clients_dir: &Path,
     now: DateTime<Utc>,
 ) -> anyhow::Result<String> {
-    let RegisterArgs { client: id, department, name, keys } = args;
+    let RegisterArgs { client: id, department, name, roles, keys } = args;
     if !departments.contains(&&department) {
         bail!("department `{department}` is not in the catalogue{}", nearest(&department, departments));
     }
@@ -143,7 +146,9 @@ async fn register(
         }
     };
     let name = name.unwrap_or_else(|| id.to_string());
-    let client = ledger.register_client(Registration { id, department, name, keys }, now).await?;
+    let client = ledger
+        .register_client(Registration { id, department, name, keys, roles: roles.into_iter().collect() }, now)
+        .await?;
     Ok(format!("client `{}` of department `{}` is registered\n{made}", client.id, client.department))
 }
 
@@ -176,13 +181,17 @@ fn listed(clients: &[Client]) -> String {
         clients.iter().map(|client| text(client).len()).chain([heading.len()]).max().unwrap_or(0)
     };
     let (ids, departments) = (widest("client", |c| c.id.as_str()), widest("department", |c| c.department.as_str()));
-    let mut table =
-        format!("{:ids$}  {:departments$}  {:9}  {:20}  name\n", "client", "department", "status", "registered");
-    for Client { id, department, name, status, registered_at, .. } in clients {
+    let roles = clients.iter().map(|client| client.roles.to_string().len()).max().unwrap_or(0).max("roles".len());
+    let mut table = format!(
+        "{:ids$}  {:departments$}  {:9}  {:20}  {:roles$}  name\n",
+        "client", "department", "status", "registered", "roles"
+    );
+    for Client { id, department, name, roles: held, status, registered_at, .. } in clients {
         let (id, department, status) = (id.as_str(), department.as_str(), status.as_str());
         let since = rfc3339(registered_at);
         // Writing to a string cannot fail.
-        let _ = writeln!(table, "{id:ids$}  {department:departments$}  {status:9}  {since:20}  {name}");
+        let held = held.to_string();
+        let _ = writeln!(table, "{id:ids$}  {department:departments$}  {status:9}  {since:20}  {held:roles$}  {name}");
     }
     table
 }
@@ -193,6 +202,7 @@ fn listed_as_json(clients: &[Client]) -> String {
             "client": client.id,
             "department": client.department,
             "name": client.name,
+            "roles": client.roles,
             "status": client.status.as_str(),
             "registered_at": rfc3339(&client.registered_at),
             "kids": client.keys.kids().collect::<Vec<_>>(),

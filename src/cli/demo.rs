@@ -18,8 +18,7 @@ use tokio::net::TcpListener;
 use super::{home::Home, serve::stop_signal};
 use crate::{
     catalog,
-    http::{self, Node},
-    ledger::Ledger,
+    http::{self, Node, open_ledger},
     telemetry,
 };
 
@@ -49,7 +48,7 @@ pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode>
 
     let catalog = catalog::load(&settings.paths.catalog)?;
     registers::publish_all(&home.dir, args.persons, &catalog, &settings).await?;
-    let ledger = Ledger::open(&settings.paths.ledger()).await?;
+    let ledger = open_ledger(&settings).await?;
     let clients = tour::register_clients(&ledger, &catalog, &settings.paths.clients(), Utc::now()).await?;
     ledger.close().await;
 

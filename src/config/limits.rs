@@ -164,6 +164,39 @@ pub const AUDIT_QUEUE: Limit = Limit::new(
 pub const CHECKPOINT_S: Limit =
     Limit::new(Unit::Seconds, 1, 10, 3_600, "between two checkpoints the log's head is vouched for by receipts only");
 
+pub const REVIEW_DAYS: Limit = Limit::new(
+    Unit::Count("working days"),
+    1,
+    10,
+    10,
+    "State Council decree 809 gives a provider ten working days to answer",
+);
+pub const SHARING_DAYS: Limit = Limit::new(
+    Unit::Count("working days"),
+    1,
+    20,
+    20,
+    "State Council decree 809 gives twenty working days from consent to sharing",
+);
+pub const EXTENSION_DAYS: Limit = Limit::new(
+    Unit::Count("working days"),
+    1,
+    10,
+    20,
+    "the law allows an extension with consent and names no number: not longer than the review itself, unless a rule of the \
+     province says so",
+);
+pub const ESCALATION_DAYS: Limit =
+    Limit::new(Unit::Count("working days"), 1, 5, 60, "a week is long enough for whoever was told first to act");
+
+pub const OBJECTION_DAYS: Limit = Limit::new(
+    Unit::Count("working days"),
+    1,
+    10,
+    30,
+    "whoever was told something wrong is harmed by every day; beyond six weeks nobody waits",
+);
+
 pub const CALLS_PER_SECOND: Limit = Limit::new(
     Unit::Count("calls per second"),
     1,

@@ -10,19 +10,17 @@ use metrics::{Histogram, counter, histogram};
 use super::{
     body::{AnswerBody, OutcomeWord},
     call::{Call, Question},
-    decider::Decider,
     limit::Limits,
+    rights::{InForce, Rights},
     shape::{self, Shaped},
 };
 use crate::{
-    agreements::Agreements,
     audit::{AuditError, Log, Pseudonymiser, Record, receipt::Receipts},
-    catalog::Catalog,
     engine::{Engine, Found},
     identifiers::{AgreementId, CallId},
     identity::{Caller, Verifier},
     ledger::Agreement,
-    policy::{self, Decision, Obligations, Operation, PolicySet},
+    policy::{self, Decision, Obligations, Operation},
     problem::{Code, Problem},
     verification::Reason,
 };
@@ -42,13 +40,11 @@ fn in_china(now: DateTime<Utc>) -> DateTime<FixedOffset> {
 
 /// What the road is built of; made once, by whoever builds the node.
 pub struct Parts {
-    pub catalog: Arc<Catalog>,
-    pub agreements: Arc<Agreements>,
+    pub rights: Rights,
     pub engine: Arc<Engine>,
-    pub policies: Arc<PolicySet>,
     pub verifier: Arc<Verifier>,
     pub log: Arc<Log>,
-    pub pseudonyms: Pseudonymiser,
+    pub pseudonyms: Arc<Pseudonymiser>,
     pub receipts: Receipts,
     /// Ceiling of one client over all its agreements.
     pub client_calls_per_second: NonZeroU32,
@@ -59,7 +55,7 @@ pub struct Parts {
 /// Answers calls.
 pub struct Exchange {
     parts: Parts,
-    decider: ArcSwap<Decider>,
+    in_force: ArcSwap<InForce>,
     limits: Limits,
     times: Times,
 }
@@ -131,8 +127,8 @@ impl Exchange {
         for (agreement, day) in used {
             limits.count_again(&agreement, day);
         }
-        let decider = ArcSwap::from_pointee(Decider::new(Arc::clone(&parts.policies)));
-        Self { decider, limits, parts, times: Times::new() }
+        let in_force = ArcSwap::from_pointee(InForce::new(parts.rights.clone()));
+        Self { in_force, limits, parts, times: Times::new() }
     }
 
     /// Answer one call: the nine steps, in their order.
@@ -162,20 +158,23 @@ impl Exchange {
         record: &mut Record,
     ) -> Result<(Call, Option<Found>, Shaped), Problem> {
         let now = incoming.received;
-        let caller = self.identify(incoming.bearer, now).await?; //                1 identify
+        let caller = self.identify(incoming.bearer, now).await?; //                       1 identify
         record.caller(&caller.client, &caller.department);
         let question = incoming.question.as_ref().map_err(Problem::clone)?;
-        let call = Call::parse(question, &self.parts.catalog, day_in_china(now))?; // 2 parse
+        let in_force = self.in_force.load_full(); // One set of rights from here to the end, whatever changes meanwhile.
+        let call = Call::parse(question, &in_force.rights.catalog, day_in_china(now))?; // 2 parse
         self.note_call(record, &call);
-        let purpose = self.resolve(&caller, &call, now); //                         3 resolve
+        let purpose = resolve(&in_force, &caller, &call, now); //                         3 resolve
         record.agreement(purpose.agreement.as_deref().map(|agreement| &agreement.id));
-        self.limits.admit(&caller.client, purpose.agreement.as_deref(), now)?; //   4 limit
-        let obligations = self.decide(&caller, &call, &purpose, now, record)?; //   5 decide
-        let (found, status_column) = self.look_up(&call).await; //                  6 look up
-        let shaped = match &found {
-            Ok(found) => shape::shape(&call, found, status_column, &obligations), // 7 shape
+        in_force.going_on(&caller, &call, purpose.agreement.as_deref())?;
+        self.limits.admit(&caller.client, purpose.agreement.as_deref(), now)?; //         4 limit
+        let obligations = decide(&in_force, &caller, &call, &purpose, now, record)?; //   5 decide
+        let (found, status_column) = self.look_up(&call).await; //                        6 look up
+        let mut shaped = match &found {
+            Ok(found) => shape::shape(&call, found, status_column, &obligations), //      7 shape
             Err(reason) => shape::unanswered(&call, *reason),
         };
+        shaped.objection = in_force.objection(&call, record, found.as_ref().ok(), &obligations);
         Ok((call, found.ok(), shaped))
     }
 
@@ -184,63 +183,19 @@ impl Exchange {
             return Err(Problem::new(Code::TokenMissing, "no bearer token was sent")
                 .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
         };
-        self.parts.verifier.verify(bearer, now).await.map_err(|error| {
+        let caller = self.parts.verifier.verify(bearer, now).await.map_err(|error| {
             Problem::new(error.code(), error.to_string()).remedy("Get a new token at /oauth/token and send it whole.")
-        })
+        })?;
+        if !caller.roles.is_empty() {
+            let detail = format!("`{}` is the account of a person; calls are made by systems", caller.client);
+            return Err(Problem::new(Code::RoleRequired, detail).remedy("Call with the token of a registered system."));
+        }
+        Ok(caller)
     }
 
     fn note_call(&self, record: &mut Record, call: &Call) {
         let subject = self.parts.pseudonyms.pseudonym(call.subject_field.as_str(), &call.subject);
         record.call(&call.dataset.id, &call.item.code, call.case.as_ref(), &call.subject_field, subject, &call.fields);
-    }
-
-    fn resolve(&self, caller: &Caller, call: &Call, now: DateTime<Utc>) -> Purpose {
-        let today = day_in_china(now);
-        let found = self.parts.agreements.find(&caller.department, &call.dataset.id, &call.item.code, today);
-        Purpose { agreement: found.cloned() }
-    }
-
-    fn decide(
-        &self,
-        caller: &Caller,
-        call: &Call,
-        purpose: &Purpose,
-        now: DateTime<Utc>,
-        record: &mut Record,
-    ) -> Result<Obligations, Problem> {
-        let decider = self.decider.load();
-        let Some(department) = self.parts.catalog.departments.get(&caller.department) else {
-            let detail = format!("department `{}` is not in the catalogue", caller.department);
-            return Err(Problem::new(Code::Denied, detail).remedy("Ask the node's operator to add it."));
-        };
-        record.department_credit_code = Some(department.credit_code);
-        let local = in_china(now);
-        let decision = decider.decide(&policy::Question {
-            operation: call.operation(),
-            client: &caller.client,
-            department,
-            dataset: &call.dataset,
-            item: &call.item,
-            agreement: purpose.agreement.as_deref(),
-            subject_field: &call.subject_field,
-            fields: &call.fields,
-            case_present: call.case.is_some(),
-            today: local.date_naive(),
-            hour: local.hour(),
-        });
-        let policies = decider.policies();
-        match &*decision {
-            Decision::Allow { policies: decided, obligations } => {
-                record.allowed(decided.clone(), &obligations.words(), policies.hash());
-                Ok(obligations.clone())
-            }
-            Decision::Deny { policies: decided, reasons } => {
-                record.denied(decided.clone(), policies.hash());
-                Err(Problem::new(Code::Denied, reasons.join("; ")).policies(decided.clone()).remedy(
-                    "The policies that decided are named; ask the data steward for an agreement that covers the call.",
-                ))
-            }
-        }
     }
 
     async fn look_up(&self, call: &Call) -> (Result<Found, Reason>, Option<usize>) {
@@ -302,14 +257,62 @@ impl Exchange {
         }
     }
 
-    /// Decide by this set from now on; the one before goes when its last call is done.
-    pub fn set_policies(&self, policies: Arc<PolicySet>) {
-        self.decider.store(Arc::new(Decider::new(policies)));
+    /// Decide by these rights from now on; those before go when their last call is done.
+    pub fn set_rights(&self, rights: Rights) {
+        self.in_force.store(Arc::new(InForce::new(rights)));
     }
 
-    /// The policy set that decides.
-    pub fn policies(&self) -> Arc<PolicySet> {
-        Arc::clone(self.decider.load().policies())
+    /// What calls are decided by.
+    pub fn rights(&self) -> Rights {
+        self.in_force.load().rights.clone()
+    }
+}
+
+fn resolve(in_force: &InForce, caller: &Caller, call: &Call, now: DateTime<Utc>) -> Purpose {
+    let today = day_in_china(now);
+    let found = in_force.rights.agreements.find(&caller.department, &call.dataset.id, &call.item.code, today);
+    Purpose { agreement: found.cloned() }
+}
+
+fn decide(
+    in_force: &InForce,
+    caller: &Caller,
+    call: &Call,
+    purpose: &Purpose,
+    now: DateTime<Utc>,
+    record: &mut Record,
+) -> Result<Obligations, Problem> {
+    let Some(department) = in_force.rights.catalog.departments.get(&caller.department) else {
+        let detail = format!("department `{}` is not in the catalogue", caller.department);
+        return Err(Problem::new(Code::Denied, detail).remedy("Ask the node's operator to add it."));
+    };
+    record.department_credit_code = Some(department.credit_code);
+    let local = in_china(now);
+    let decision = in_force.decider.decide(&policy::Question {
+        operation: call.operation(),
+        client: &caller.client,
+        department,
+        dataset: &call.dataset,
+        item: &call.item,
+        agreement: purpose.agreement.as_deref(),
+        subject_field: &call.subject_field,
+        fields: &call.fields,
+        case_present: call.case.is_some(),
+        today: local.date_naive(),
+        hour: local.hour(),
+    });
+    let policies = &in_force.rights.policies;
+    match &*decision {
+        Decision::Allow { policies: decided, obligations } => {
+            record.allowed(decided.clone(), &obligations.words(), policies.hash());
+            Ok(obligations.clone())
+        }
+        Decision::Deny { policies: decided, reasons } => {
+            record.denied(decided.clone(), policies.hash());
+            Err(Problem::new(Code::Denied, reasons.join("; ")).policies(decided.clone()).remedy(
+                "The policies that decided are named; ask the data steward for an agreement that covers the call.",
+            ))
+        }
     }
 }
 
@@ -336,6 +339,7 @@ fn body(incoming: &Incoming<'_>, call: &Call, found: Option<&Found>, shaped: &Sh
         claims: shaped.claims.clone(),
         values: shaped.values.clone(),
         masked: names(&shaped.masked),
+        objection: shaped.objection.map(str::to_owned),
         withheld: names(&shaped.withheld),
         dataset: call.dataset.id.as_str().to_owned(),
         dataset_version: found.map(|found| found.version.0),

@@ -87,6 +87,10 @@ pub struct AnswerBody {
     /// Disclosure: which of the values are masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masked: Option<Vec<String>>,
+    /// `open`: somebody has objected to an answer about this subject, and it is not decided. `corrected`: the version that
+    /// answered holds what was corrected after an objection. Neither is a reason to refuse anybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objection: Option<String>,
     pub outcome: OutcomeWord,
     /// Why the outcome is indeterminate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,7 +157,7 @@ mod tests {
     prop_compose! {
         fn answer()(
             texts in prop::array::uniform3(any::<String>()),
-            optional in prop::array::uniform3(prop::option::of(any::<String>())),
+            optional in prop::array::uniform4(prop::option::of(any::<String>())),
             claims in prop::option::of(prop::collection::btree_map("[a-z_]{1,8}", verdict(), 0..4)),
             masked in prop::option::of(prop::collection::vec(any::<String>(), 0..3)),
             withheld in prop::option::of(prop::collection::vec(any::<String>(), 0..3)),
@@ -161,9 +165,9 @@ mod tests {
             outcome in prop::sample::select(vec![OutcomeWord::Match, OutcomeWord::NotFound]),
         ) -> AnswerBody {
             let [answered_at, call_id, dataset] = texts;
-            let [as_of, disposition, reason] = optional;
+            let [as_of, disposition, objection, reason] = optional;
             AnswerBody {
-                answered_at, as_of, call_id, claims, dataset, dataset_version, disposition, masked, outcome, reason,
+                answered_at, as_of, call_id, claims, dataset, dataset_version, disposition, masked, objection, outcome, reason,
                 values: None, withheld,
             }
         }

@@ -1,8 +1,8 @@
 //! Step 5: a policy set with the decisions it has made.
 //!
 //! Callers ask for the same kind of thing again and again: the same client, for the same item, the same fields. A
-//! decision depends on nothing else, the day and the hour included, so it is kept and given again. It is kept with its
-//! policy set and goes with it; catalogue and agreements, which it depends on too, are those of the exchange.
+//! decision depends on nothing else, the day and the hour included, so it is kept and given again. It is kept with the
+//! rights that it was made by, and goes with them.
 
 use std::{hash::Hash, sync::Arc};
 
@@ -25,10 +25,6 @@ pub(super) struct Decider {
 impl Decider {
     pub(super) fn new(policies: Arc<PolicySet>) -> Self {
         Self { policies, made: Cache::new(DECISIONS_MAX) }
-    }
-
-    pub(super) fn policies(&self) -> &Arc<PolicySet> {
-        &self.policies
     }
 
     /// What the policies say to a question.

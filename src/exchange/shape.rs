@@ -26,6 +26,8 @@ pub(super) struct Shaped {
     pub(super) values: Option<BTreeMap<String, serde_json::Value>>,
     pub(super) masked: Vec<FieldName>,
     pub(super) withheld: Vec<FieldName>,
+    /// What is to be said of objections: `open` or `corrected`.
+    pub(super) objection: Option<&'static str>,
 }
 
 /// The fields to read for a call: those asked, and the record's status where it matters.
@@ -92,7 +94,7 @@ fn compared(
         }
     };
     let claims = if word == OutcomeWord::NotFound { None } else { Some(claims) };
-    Shaped { outcome: word, reason, claims, values: None, masked: Vec::new(), withheld: Vec::new() }
+    Shaped { outcome: word, reason, claims, values: None, masked: Vec::new(), withheld: Vec::new(), objection: None }
 }
 
 fn verdicts(fields: &[FieldName], result: ClaimResult) -> BTreeMap<String, ClaimBody> {
@@ -143,7 +145,7 @@ fn plain(value: &Value) -> serde_json::Value {
 }
 
 fn without_values(outcome: OutcomeWord, reason: Option<Reason>) -> Shaped {
-    Shaped { outcome, reason, claims: None, values: None, masked: Vec::new(), withheld: Vec::new() }
+    Shaped { outcome, reason, claims: None, values: None, masked: Vec::new(), withheld: Vec::new(), objection: None }
 }
 
 fn is_ordinary(dataset: &Dataset, row: &[Option<Value>], status_column: Option<usize>) -> bool {

@@ -3,6 +3,9 @@
 mod disclosures;
 mod health;
 mod keys;
+mod objections;
+mod staff_responses;
+mod suspensions;
 mod token;
 mod verifications;
 
@@ -46,6 +49,8 @@ fn routes() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(verifications::verify))
         .routes(routes!(disclosures::disclose))
         .routes(routes!(token::issue))
+        .merge(objections::routes())
+        .merge(suspensions::routes())
         .routes(routes!(keys::jwks))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))

@@ -4,8 +4,10 @@ use std::{fmt, marker::PhantomData};
 
 use axum::{
     body::Body,
+    extract::Request,
     http::{HeaderMap, header},
 };
+use chrono::{DateTime, SecondsFormat, Utc};
 use futures::StreamExt;
 use serde::{
     Deserialize, Deserializer,
@@ -65,6 +67,32 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Re
             .remedy("See /openapi.json for the shape.")
     })?;
     Ok(body)
+}
+
+/// The body of a request, whole and of the documented shape.
+pub(super) async fn of<T: DeserializeOwned>(request: Request, bytes_max: usize) -> Result<T, Problem> {
+    let (parts, body) = request.into_parts();
+    json(&parts.headers, &read(body, bytes_max).await?)
+}
+
+/// How many elements of a list are answered at once.
+pub(super) fn list_limit(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, Problem> {
+    let limit = asked.unwrap_or(usual);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::new(Code::InvalidValue, format!("`limit` is {limit}")).remedy(format!("Ask for 1 to {most}.")))
+}
+
+/// The query string is not of the documented shape. What stands in it is not repeated.
+pub(super) fn bad_query() -> Problem {
+    Problem::new(Code::MalformedBody, "the query is not of the documented shape")
+        .remedy("See /openapi.json for the parameters of this path.")
+}
+
+/// A time as every answer writes it.
+pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// What serde complains of, without the value that it found: that may be somebody's number or name.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -19,15 +19,16 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::tables::tables;
+use super::{follow, tables::tables};
 use crate::{
-    agreements::{self, Agreements, AgreementsError},
+    agreements::AgreementsError,
     audit::{
         self, AuditError, Log, LogOptions, Pseudonymiser, Record,
         receipt::{HeadSigner, Receipts},
     },
-    catalog::{self, Catalog, CatalogError},
-    config::{ForeignTokenType, IssuerSettings, ReceiptForm, Settings, SignatureAlgorithm},
+    calendar::{Calendar, CalendarError},
+    catalog::{Catalog, CatalogError},
+    config::{ForeignTokenType, IssuerSettings, LedgerStore, ReceiptForm, Settings, SignatureAlgorithm},
     engine::{Engine, EngineError},
     exchange::{Answer, Exchange, Incoming, Parts, ProbeFailed, Question, Refusal, day_in_china, prove_the_locks},
     identifiers::{AgreementId, CallId, ClientId},
@@ -37,7 +38,7 @@ use crate::{
     },
     keys::{KeyError, KeyRing, PublicKeys},
     ledger::{Ledger, LedgerError},
-    policy::{Operation, PolicyError, PolicySet},
+    policy::{Operation, PolicyError},
     problem::{Code, Problem},
     storage::{StorageError, write_whole},
 };
@@ -49,6 +50,8 @@ const PEPPER_BYTES: usize = 32;
 /// Why a node could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error(transparent)]
@@ -80,14 +83,17 @@ pub enum NodeError {
 /// One running node. Shared by every handler and background task.
 pub struct Node {
     pub settings: Settings,
-    pub catalog: Arc<Catalog>,
+    pub(super) ledger: Ledger,
+    /// Of the ledger, when it was last read for what calls are decided by.
+    pub(super) stamp: AtomicI64,
+    pub(super) pseudonyms: Arc<Pseudonymiser>,
+    pub(super) calendar: Calendar,
     pub engine: Arc<Engine>,
     pub(super) exchange: Exchange,
     issuer: Issuer,
     pub(super) verifier: Arc<Verifier>,
     pub(super) directory: Arc<ClientDirectory>,
     log: Arc<Log>,
-    pub(super) agreements: Arc<Agreements>,
     pub(super) receipt_keys: Arc<KeyRing>,
     pub(super) token_keys: Arc<KeyRing>,
     metrics: PrometheusHandle,
@@ -95,7 +101,7 @@ pub struct Node {
     pub(super) in_flight: Semaphore,
     leaving: AtomicBool,
     /// Why the node may not answer, besides leaving.
-    unready: ArcSwapOption<Problem>,
+    pub(super) unready: ArcSwapOption<Problem>,
 }
 
 impl Node {
@@ -107,17 +113,18 @@ impl Node {
     ) -> Result<Arc<Self>, NodeError> {
         let now = clock();
         let paths = &settings.paths;
-        let catalog = Arc::new(catalog::load(&paths.catalog)?);
-        let agreements = Arc::new(agreements::load(&paths.agreements, &catalog)?);
-        let policies = Arc::new(PolicySet::load(&paths.policies)?);
-        let probes = prove_the_locks(&catalog, &agreements, &policies, day_in_china(now))?;
-        tracing::info!(probes, policies = policies.hash(), "start-up probes passed");
+        let ledger = open_ledger(&settings).await?;
+        let (stamp, rights) = follow::read_rights(&settings, &ledger, now).await?;
+        let catalog = Arc::clone(&rights.catalog);
+        let probes = prove_the_locks(&catalog, &rights.agreements, &rights.policies, day_in_china(now))?;
+        tracing::info!(probes, policies = rights.policies.hash(), "start-up probes passed");
 
         let receipt_keys = Arc::new(KeyRing::open(&paths.receipt_key())?);
         let token_keys = Arc::new(KeyRing::open(&paths.token_key())?);
-        let pseudonyms = pseudonymiser(&paths.keys().join("pseudonym.secret"))?;
+        let pseudonyms = Arc::new(pseudonymiser(&paths.keys().join("pseudonym.secret"))?);
+        let calendar = Calendar::load(paths.workdays.path())?;
 
-        let directory = Arc::new(ClientDirectory::open(Ledger::open(&paths.ledger()).await?).await?);
+        let directory = Arc::new(ClientDirectory::open(ledger.clone()).await?);
         let rules = token_rules(&settings);
         let foreign = settings.issuers.iter().map(foreign_issuer).collect::<Result<Vec<_>, _>>()?;
         let verifier = Arc::new(Verifier::new(rules.clone(), &token_keys.public(), foreign, Arc::clone(&directory))?);
@@ -132,13 +139,11 @@ impl Node {
         let (log, used) = open_log(&settings, &receipt_keys, clock)?;
         let exchange = Exchange::new(
             Parts {
-                catalog: Arc::clone(&catalog),
-                agreements: Arc::clone(&agreements),
+                rights,
                 engine: Arc::clone(&engine),
-                policies,
                 verifier: Arc::clone(&verifier),
                 log: Arc::clone(&log),
-                pseudonyms,
+                pseudonyms: Arc::clone(&pseudonyms),
                 receipts: Receipts::new(
                     Arc::clone(&log),
                     Arc::clone(&receipt_keys),
@@ -152,14 +157,16 @@ impl Node {
         let in_flight = Semaphore::new(settings.http.calls_in_flight_max);
         let node = Arc::new(Self {
             settings,
-            catalog,
+            ledger,
+            stamp: AtomicI64::new(stamp),
+            pseudonyms,
+            calendar,
             engine,
             exchange,
             issuer,
             verifier,
             directory,
             log,
-            agreements,
             receipt_keys,
             token_keys,
             metrics,
@@ -171,6 +178,11 @@ impl Node {
         node.refresh_registers().await;
         node.verifier.refresh_foreign(now).await;
         Ok(node)
+    }
+
+    /// The catalogue in force.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.exchange.rights().catalog
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {
@@ -253,7 +265,7 @@ impl Node {
                 "a published version cannot be served; the one before stays"
             );
         }
-        for (id, declared) in &self.catalog.datasets {
+        for (id, declared) in &self.exchange.rights().catalog.datasets {
             if let Some(serving) = self.engine.serving(id) {
                 let dataset = id.as_str().to_owned();
                 gauge!("shuqiao_dataset_version", "dataset" => dataset.clone()).set(serving.version.0 as f64);
@@ -287,9 +299,17 @@ fn fresh_id(now: DateTime<Utc>) -> Uuid {
     }
 }
 
+/// The ledger, where the settings say that it is.
+pub async fn open_ledger(settings: &Settings) -> Result<Ledger, LedgerError> {
+    match &settings.ledger.store {
+        LedgerStore::File => Ledger::open(&settings.paths.ledger()).await,
+        LedgerStore::Postgres(url) => Ledger::connect(url).await,
+    }
+}
+
 /// An access token made on the node itself, by whoever may read its keys: for the operator's tools, not for callers.
 pub async fn operator_token(settings: &Settings, client: &ClientId, now: DateTime<Utc>) -> Result<String, NodeError> {
-    let directory = Arc::new(ClientDirectory::open(Ledger::open(&settings.paths.ledger()).await?).await?);
+    let directory = Arc::new(ClientDirectory::open(open_ledger(settings).await?).await?);
     let keys = Arc::new(KeyRing::open(&settings.paths.token_key())?);
     let issuer = Issuer::new(token_rules(settings), keys, directory)?;
     Ok(issuer.issue_on_site(client, Uuid::new_v4(), now)?.access_token)

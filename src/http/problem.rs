@@ -101,10 +101,11 @@ pub fn status_of(code: Code) -> u16 {
     match code {
         Code::MalformedBody | Code::TokenRequestInvalid => 400,
         Code::TokenMissing | Code::TokenInvalid | Code::ClientRejected => 401,
-        Code::Denied => 403,
-        Code::NoSuchPath => 404,
+        Code::Denied | Code::RoleRequired | Code::CallerSuspended => 403,
+        Code::NoSuchPath | Code::NotFound => 404,
         Code::MethodNotAllowed => 405,
         Code::RequestTimeout => 408,
+        Code::Conflict => 409,
         Code::BodyTooLarge => 413,
         Code::UnsupportedMediaType => 415,
         Code::InvalidValue
@@ -118,7 +119,7 @@ pub fn status_of(code: Code) -> u16 {
         | Code::ReceiptInvalid => 422,
         Code::RateLimited | Code::QuotaExceeded => 429,
         Code::Internal | Code::LogDamaged | Code::StorageFailed => 500,
-        Code::Overloaded | Code::AuditUnavailable | Code::NotReady => 503,
+        Code::Overloaded | Code::AuditUnavailable | Code::NotReady | Code::Suspended => 503,
     }
 }
 
@@ -137,6 +138,11 @@ fn title_of(code: Code) -> &'static str {
         Code::ClientRejected => "Client assertion refused",
         Code::TokenRequestInvalid => "Malformed token request",
         Code::Denied => "Denied by policy",
+        Code::RoleRequired => "Role required",
+        Code::CallerSuspended => "Caller suspended",
+        Code::Suspended => "Suspended",
+        Code::NotFound => "Not found",
+        Code::Conflict => "Conflict",
         Code::RateLimited => "Too many calls",
         Code::QuotaExceeded => "Quota used up",
         Code::NoSuchPath => "No such path",

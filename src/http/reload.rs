@@ -25,14 +25,16 @@ impl Node {
     /// Calls under way end as they began. Blocks for the reading.
     pub fn reload(&self) -> Result<Reloaded, NodeError> {
         let policies = Arc::new(PolicySet::load(&self.settings.paths.policies)?);
-        prove_the_locks(&self.catalog, &self.agreements, &policies, day_in_china(self.now()))?;
+        let mut rights = self.exchange.rights();
+        prove_the_locks(&rights.catalog, &rights.agreements, &policies, day_in_china(self.now()))?;
         let (receipt_keys, token_keys) = (self.receipt_keys.read_again()?, self.token_keys.read_again()?);
 
         // Whoever verifies takes a key before whoever signs with it.
         self.verifier.set_own_keys(&token_keys.public())?;
         self.token_keys.take(&token_keys);
         self.receipt_keys.take(&receipt_keys);
-        self.exchange.set_policies(Arc::clone(&policies));
+        rights.policies = Arc::clone(&policies);
+        self.exchange.set_rights(rights);
         Ok(Reloaded {
             policies: policies.hash().to_owned(),
             receipt_key: self.receipt_keys.signing().kid().to_owned(),

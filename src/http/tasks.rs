@@ -9,6 +9,9 @@ use super::Node;
 /// How soon a suspended client is refused, and a new version served.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// How soon what is suspended, revoked or changed otherwise reaches calls: well within the second that is promised.
+const FOLLOW: Duration = Duration::from_millis(200);
+
 /// Observed times wait in memory until they are put into their buckets; where nobody scrapes, nobody else would. Often, so
 /// that there are never many: those of five busy seconds would hold a core for a tenth of one.
 const UPKEEP: Duration = Duration::from_millis(250);
@@ -26,6 +29,7 @@ pub(super) fn start(node: &Arc<Node>) -> Background {
             tracing::error!(error = &error as &dyn std::error::Error, "the clients could not be read again");
         }
     });
+    background.repeat(node, FOLLOW, |node| async move { node.follow().await });
     background.repeat(node, UPKEEP, |node| async move {
         // Off the runtime's threads: calls wait behind whatever holds one of them.
         let _ = tokio::task::spawn_blocking(move || node.digest_metrics()).await;

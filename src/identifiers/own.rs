@@ -143,33 +143,47 @@ fn visible(kind: &'static str, text: &str) -> Result<(), IdentifierError> {
     Ok(())
 }
 
-/// One call, for ever: a UUID of version 7, so that ids sort by time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CallId(Uuid);
+macro_rules! uuid_type {
+    ($(#[$doc:meta])+ $name:ident, $kind:literal) => {
+        $(#[$doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
 
-impl CallId {
-    pub fn new(id: Uuid) -> Self {
-        Self(id)
-    }
+        impl $name {
+            pub fn new(id: Uuid) -> Self {
+                Self(id)
+            }
 
-    pub fn as_uuid(&self) -> &Uuid {
-        &self.0
-    }
+            pub fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdentifierError;
+            fn from_str(text: &str) -> Result<Self, IdentifierError> {
+                let wrong = || IdentifierError::new($kind, concat!("the id of a ", $kind, " is a UUID"));
+                Uuid::parse_str(text).map(Self).map_err(|_| wrong())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
 }
 
-impl FromStr for CallId {
-    type Err = IdentifierError;
-    fn from_str(text: &str) -> Result<Self, IdentifierError> {
-        Uuid::parse_str(text).map(Self).map_err(|_| IdentifierError::new("call", "a call id is a UUID"))
-    }
-}
-
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+uuid_type!(
+    /// One call, for ever: a UUID of version 7, so that ids sort by time.
+    CallId, "call"
+);
+uuid_type!(
+    /// An objection: a UUID of version 7, so that ids sort by time.
+    ObjectionId, "objection"
+);
 
 /// A published version of a dataset: its Delta table version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

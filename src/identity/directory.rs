@@ -54,7 +54,7 @@ impl ClientDirectory {
     /// See what has changed. `true`: something had. After an error the old picture stands.
     pub async fn refresh(&self) -> Result<bool, LedgerError> {
         let _turn = self.turn.lock().await;
-        if self.ledger.clients_revision().await? == self.snapshot.load().revision {
+        if self.ledger.stamp().await? == self.snapshot.load().revision {
             return Ok(false);
         }
         self.snapshot.store(Arc::new(read(&self.ledger).await?));
@@ -65,14 +65,15 @@ impl ClientDirectory {
         self.snapshot.load()
     }
 
-    pub(super) fn ledger(&self) -> &Ledger {
+    /// The ledger that it reads.
+    pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 }
 
 /// The revision is read first: a change in between is then read again next time, never missed.
 async fn read(ledger: &Ledger) -> Result<Snapshot, LedgerError> {
-    let revision = ledger.clients_revision().await?;
+    let revision = ledger.stamp().await?;
     let entry = |client: Client| {
         // A key set that cannot be read is a client without keys: refused, by name, where it calls.
         let keys = KeySet::from_json(client.keys.as_json()).unwrap_or_default();

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{ClientDirectory, ForeignIssuer, IdentityError, IssuedToken, Issuer, TokenRequest, TokenRules, Verifier};
 use crate::{
-    identifiers::ClientId,
+    identifiers::{ClientId, Roles},
     keys::{KeyRing, PublicKeys, SigningKey},
     ledger::{ClientKeys, Ledger, Registration},
 };
@@ -66,6 +66,7 @@ impl Bench {
             department: DEPARTMENT.parse().unwrap(),
             name: id.to_owned(),
             keys: ClientKeys::from_json(&keys.to_string()).unwrap(),
+            roles: Roles::default(),
         };
         self.ledger.register_client(registration, self.now).await.unwrap();
         self.directory.refresh().await.unwrap();

@@ -16,7 +16,7 @@ use super::{
     foreign::Foreign, issuer::ACCESS_TOKEN_TYPE, rules::TOKEN_BYTES_MAX,
 };
 use crate::{
-    identifiers::{ClientId, DepartmentId},
+    identifiers::{ClientId, DepartmentId, Roles},
     keys::PublicKeys,
     ledger::ClientStatus,
 };
@@ -26,6 +26,8 @@ use crate::{
 pub struct Caller {
     pub client: ClientId,
     pub department: DepartmentId,
+    /// None for a system.
+    pub roles: Roles,
     /// `jti` of the token.
     pub token_id: String,
     pub expires: DateTime<Utc>,
@@ -228,6 +230,7 @@ impl Verifier {
         Ok(Caller {
             client: client.id.clone(),
             department: client.department.clone(),
+            roles: client.roles.clone(),
             token_id: verified.token_id.clone(),
             expires: verified.expires,
         })
@@ -253,6 +256,7 @@ mod tests {
         let expect = Caller {
             client: bench.client.clone(),
             department: "gz-civil-affairs".parse().unwrap(),
+            roles: Roles::default(),
             token_id: uuid::Uuid::from_u128(7).to_string(),
             expires: bench.now + TimeDelta::seconds(300),
         };

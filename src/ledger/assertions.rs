@@ -21,16 +21,16 @@ impl Ledger {
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<bool, LedgerError> {
-        let failed = || LedgerError::failed("remember an assertion");
-        // Immediate: a transaction that only later turns out to write could be refused instead of waiting its turn.
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
-        sqlx::query("DELETE FROM used_assertions WHERE expires_at < ?")
+        let action = "remember an assertion";
+        let failed = || LedgerError::failed(action);
+        let mut transaction = self.write(action).await?;
+        sqlx::query("DELETE FROM used_assertions WHERE expires_at < $1")
             .bind((now - KEPT_AFTER_EXPIRY).timestamp())
             .execute(&mut *transaction)
             .await
             .map_err(failed())?;
         let inserted = sqlx::query(
-            "INSERT INTO used_assertions (client, jti, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO used_assertions (client, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         )
         .bind(client.as_str())
         .bind(jti)
@@ -45,7 +45,10 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::clients::fixture, *};
+    use super::{
+        super::{clients::fixture, fixture::on_each},
+        *,
+    };
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_764_000_000 + second, 0).unwrap()
@@ -71,25 +74,28 @@ mod tests {
 
     #[tokio::test]
     async fn of_many_at_once_one_wins() {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(&dir.path().join("ledger.sqlite")).await.unwrap();
-        let client = "window-one".parse().unwrap();
-        ledger.register_client(fixture::registration(&client), at(0)).await.unwrap();
-        let tries = (0..16).map(|_| ledger.use_assertion(&client, "same", at(60), at(0)));
-        let won = futures::future::try_join_all(tries).await.unwrap();
-        assert_eq!(won.into_iter().filter(|fresh| *fresh).count(), 1);
+        on_each(async |ledger| {
+            let client = "window-one".parse().unwrap();
+            ledger.register_client(fixture::registration(&client), at(0)).await.unwrap();
+            let tries = (0..16).map(|_| ledger.use_assertion(&client, "same", at(60), at(0)));
+            let won = futures::future::try_join_all(tries).await.unwrap();
+            assert_eq!(won.into_iter().filter(|fresh| *fresh).count(), 1);
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn spent_assertions_are_forgotten_an_hour_after_they_expire() {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(&dir.path().join("ledger.sqlite")).await.unwrap();
-        let client = "window-one".parse().unwrap();
-        ledger.register_client(fixture::registration(&client), at(0)).await.unwrap();
-        assert!(ledger.use_assertion(&client, "old", at(60), at(0)).await.unwrap());
-        assert!(!ledger.use_assertion(&client, "old", at(9_000), at(3_600)).await.unwrap());
-        assert!(ledger.use_assertion(&client, "new", at(9_000), at(3_661)).await.unwrap());
-        let row: (i64,) = sqlx::query_as("SELECT COUNT(*) FROM used_assertions").fetch_one(&ledger.pool).await.unwrap();
-        assert_eq!(row.0, 1);
+        on_each(async |ledger| {
+            let client = "window-one".parse().unwrap();
+            ledger.register_client(fixture::registration(&client), at(0)).await.unwrap();
+            assert!(ledger.use_assertion(&client, "old", at(60), at(0)).await.unwrap());
+            assert!(!ledger.use_assertion(&client, "old", at(9_000), at(3_600)).await.unwrap());
+            assert!(ledger.use_assertion(&client, "new", at(9_000), at(3_661)).await.unwrap());
+            let row: (i64,) =
+                sqlx::query_as("SELECT COUNT(*) FROM used_assertions").fetch_one(&ledger.pool).await.unwrap();
+            assert_eq!(row.0, 1);
+        })
+        .await;
     }
 }

@@ -6,5 +6,6 @@ mod keys;
 mod limits;
 mod openapi;
 mod snapshots;
+mod suspensions;
 mod token;
 mod verifications;

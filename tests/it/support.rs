@@ -1,5 +1,6 @@
 //! The node under test and its registers.
 
+pub(crate) mod database;
 pub(crate) mod dice;
 pub(crate) mod node;
 pub(crate) mod process;

@@ -13,7 +13,7 @@ use crate::{
     cli::call::{Caller, key_file},
     config::Settings,
     http::{Node, operator_token},
-    identifiers::{ClientId, ItemCode, ResidentId},
+    identifiers::{ClientId, ItemCode, ResidentId, Roles},
     keys::{PublicKeys, SigningKey},
     ledger::{ClientKeys, Ledger, Registration},
 };
@@ -59,7 +59,13 @@ pub(super) async fn register_clients(
         let key = SigningKey::load_or_create(&key_file(folder, &id))?;
         if ledger.client(&id).await?.is_none() {
             let keys = ClientKeys::from_json(&PublicKeys::new([key.public()]).jwks().to_string())?;
-            let registration = Registration { id: id.clone(), department, name: client.name.to_owned(), keys };
+            let registration = Registration {
+                id: id.clone(),
+                department,
+                name: client.name.to_owned(),
+                keys,
+                roles: Roles::default(),
+            };
             ledger.register_client(registration, now).await?;
         }
         clients.push(id);
@@ -229,8 +235,9 @@ async fn absent_person(node: &Node, like: &Person) -> anyhow::Result<String> {
 
 fn item_of_another(node: &Node) -> anyhow::Result<String> {
     let ours: ItemCode = ITEM.parse()?;
-    let department = &node.catalog.items.get(&ours).context("the demo's item is not in the catalogue")?.department;
-    let other = node.catalog.items.values().find(|item| item.department != *department);
+    let catalog = node.catalog();
+    let department = &catalog.items.get(&ours).context("the demo's item is not in the catalogue")?.department;
+    let other = catalog.items.values().find(|item| item.department != *department);
     Ok(other.context("the catalogue has no other item")?.code.to_string())
 }
 

@@ -9,10 +9,10 @@ use shuqiao::{
     audit::{self, Record},
     catalog,
     config::Settings,
-    http::{Node, operator_token, serve},
+    http::{Node, open_ledger, operator_token, serve},
     identifiers::ClientId,
     keys::{PublicKeys, SigningKey},
-    ledger::{ClientKeys, ClientStatus, Ledger, Registration},
+    ledger::{ClientKeys, ClientStatus, Registration},
     telemetry,
 };
 use tempfile::TempDir;
@@ -23,7 +23,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{registers, root};
+use super::{database, registers, root};
 
 /// Household registration, carried out by gz-administrative-approval, the department of [`WINDOW`].
 pub(crate) const ITEM: &str = "11440100MB9YYY997R3440101001000";
@@ -96,11 +96,12 @@ impl TestNode {
             write_catalog(&dir.path().join(CATALOG), setup.catalog);
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        database::make(dir.path()).await;
         let settings = write_settings(&dir, listener.local_addr().unwrap(), setup.settings);
         if setup.persons > 0 {
             publish(&settings, "natural-person", &registers::csv((0..setup.persons).map(registers::person))).await;
         }
-        register(&settings, WINDOW, DEPARTMENT).await;
+        register(&settings, WINDOW, DEPARTMENT, "").await;
         Self::serve(dir, settings, listener, setup.settings.to_owned()).await
     }
 
@@ -149,12 +150,19 @@ impl TestNode {
     }
 
     pub(crate) async fn register(&self, client: &str, department: &str) {
-        register(&self.settings, client, department).await;
+        register(&self.settings, client, department, "").await;
         tokio::time::sleep(Duration::from_millis(600)).await; // Clients are read again every half second.
     }
 
+    /// The account of a person, and a token of it.
+    pub(crate) async fn account(&self, account: &str, department: &str, roles: &str) -> String {
+        register(&self.settings, account, department, roles).await;
+        tokio::time::sleep(Duration::from_millis(600)).await; // As above.
+        self.token_of(account).await
+    }
+
     pub(crate) async fn set_status(&self, client: &str, status: ClientStatus) {
-        let ledger = Ledger::open(&self.settings.paths.ledger()).await.unwrap();
+        let ledger = open_ledger(&self.settings).await.unwrap();
         ledger.set_client_status(&client.parse().unwrap(), status, Utc::now()).await.unwrap();
     }
 
@@ -244,6 +252,7 @@ fn write_settings(dir: &TempDir, address: SocketAddr, more: &str) -> Settings {
         own(AGREEMENTS, "catalogs/guangdong-agreements.yaml").display(),
         root().join("policies").display(),
     );
+    text.push_str(&database::setting(dir.path()));
     if !more.contains("[http]") {
         write!(text, "\n[http]\nlisten = '{address}'\n").unwrap();
     }
@@ -276,12 +285,18 @@ async fn publish(settings: &Settings, dataset: &str, csv: &str) {
     registers::publish_file(&catalog, dataset, &tables, &file).await.unwrap_or_else(|error| panic!("{error}"));
 }
 
-async fn register(settings: &Settings, client: &str, department: &str) {
+async fn register(settings: &Settings, client: &str, department: &str, roles: &str) {
     let id: ClientId = client.parse().unwrap();
     let key = SigningKey::load_or_create(&settings.paths.clients().join(format!("{client}.pem"))).unwrap();
     let keys = ClientKeys::from_json(&PublicKeys::new([key.public()]).jwks().to_string()).unwrap();
-    let ledger = Ledger::open(&settings.paths.ledger()).await.unwrap();
-    let registration = Registration { id, department: department.parse().unwrap(), name: client.to_owned(), keys };
+    let ledger = open_ledger(settings).await.unwrap();
+    let registration = Registration {
+        id,
+        department: department.parse().unwrap(),
+        name: client.to_owned(),
+        keys,
+        roles: roles.parse().unwrap(),
+    };
     ledger.register_client(registration, Utc::now()).await.unwrap();
     ledger.close().await;
 }

@@ -1,0 +1,91 @@
+//! What a call is decided by, taken together: it changes as a whole, between two calls.
+
+use std::sync::Arc;
+
+use super::{call::Call, decider::Decider};
+use crate::{
+    agreements::Agreements,
+    audit::Record,
+    catalog::Catalog,
+    engine::Found,
+    identity::Caller,
+    ledger::{Agreement, Suspension, Suspensions, Target},
+    objections::Marks,
+    policy::{Obligations, PolicySet},
+    problem::{Code, Problem},
+};
+
+/// When to try again what is stopped: nobody knows, and asking more often does not help.
+const RETRY_SECONDS: u64 = 60;
+
+/// Catalogue, agreements, policies, what is stopped, and what is objected to.
+#[derive(Clone, Debug)]
+pub struct Rights {
+    pub catalog: Arc<Catalog>,
+    pub agreements: Arc<Agreements>,
+    pub policies: Arc<PolicySet>,
+    pub suspensions: Arc<Suspensions>,
+    /// What answers say of objections.
+    pub objections: Arc<Marks>,
+}
+
+/// Rights in use, with the decisions that they have led to.
+pub(super) struct InForce {
+    pub(super) rights: Rights,
+    pub(super) decider: Decider,
+}
+
+impl InForce {
+    pub(super) fn new(rights: Rights) -> Self {
+        let decider = Decider::new(Arc::clone(&rights.policies));
+        Self { rights, decider }
+    }
+
+    /// Nothing that the call needs is stopped.
+    pub(super) fn going_on(&self, caller: &Caller, call: &Call, agreement: Option<&Agreement>) -> Result<(), Problem> {
+        let suspensions = &self.rights.suspensions;
+        if suspensions.is_empty() {
+            return Ok(());
+        }
+        let dataset = &call.dataset.id;
+        let fields = call.fields.iter().chain([&call.subject_field]);
+        let of_us = [Target::Everything, Target::Dataset(dataset.clone())]
+            .into_iter()
+            .chain(fields.map(|field| Target::Field(dataset.clone(), field.clone())));
+        let of_caller = [Target::Client(caller.client.clone())]
+            .into_iter()
+            .chain(agreement.map(|agreement| Target::Agreement(agreement.id.clone())));
+        for target in of_caller {
+            if let Some(stopped) = suspensions.get(&target) {
+                return Err(suspended(Code::CallerSuspended, &target, stopped));
+            }
+        }
+        for target in of_us {
+            if let Some(stopped) = suspensions.get(&target) {
+                return Err(suspended(Code::Suspended, &target, stopped).retry_after(RETRY_SECONDS));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl InForce {
+    /// What the answer says of objections. Nothing to those who are not told whether there is a record at all.
+    pub(super) fn objection(
+        &self,
+        call: &Call,
+        record: &Record,
+        found: Option<&Found>,
+        obligations: &Obligations,
+    ) -> Option<&'static str> {
+        let subject = record.subject.as_deref().filter(|_| !obligations.fold_not_found)?;
+        self.rights.objections.word(&call.dataset.id, subject, found.map(|found| found.version))
+    }
+}
+
+/// The reason was written for colleagues, so it is not told; since when is.
+fn suspended(code: Code, target: &Target, stopped: &Suspension) -> Problem {
+    let since = stopped.since.format("%Y-%m-%dT%H:%M:%SZ");
+    Problem::new(code, format!("`{target}` is suspended since {since}"))
+        .remedy("Ask the node's operator; accept the case provisionally if the law allows it.")
+}
