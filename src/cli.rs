@@ -15,6 +15,7 @@ mod health;
 mod home;
 mod id;
 mod key;
+mod objection;
 mod policy;
 mod publish;
 mod receipt;
@@ -62,6 +63,8 @@ enum Command {
     Sample(sample::SampleArgs),
     /// List, register, suspend and resume clients.
     Client(client::ClientArgs),
+    /// List and decide objections against answers.
+    Objection(objection::ObjectionArgs),
     /// Stop a client, an agreement, a dataset, a field, a peer or everything, within a second.
     Suspend(suspension::SwitchArgs),
     /// Let go on what was stopped.
@@ -117,9 +120,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Vacuum(args) => vacuum::run(args, &home.settings()?, now).await,
         Command::Sample(args) => sample::run(args),
         Command::Client(args) => registered(args, &home.settings()?, now).await,
-        Command::Suspend(_) | Command::Resume(_) | Command::Suspensions(_) | Command::Acts(_) => {
-            in_ledger(command, &home.settings()?, now).await
-        }
+        Command::Suspend(_)
+        | Command::Resume(_)
+        | Command::Suspensions(_)
+        | Command::Acts(_)
+        | Command::Objection(_) => in_ledger(command, &home.settings()?, now).await,
         Command::Token(args) => token::run(args, &home.settings()?, now).await,
         Command::Call(args) => call::run(args, &home.settings()?).await,
         Command::Id(args) => id::run(args, home::today(now), io::stdin().lock(), BufWriter::new(io::stdout().lock())),
@@ -154,6 +159,7 @@ async fn in_ledger(command: Command, settings: &Settings, now: DateTime<Utc>) ->
         Command::Resume(args) => suspension::resume(args, &ledger, now).await,
         Command::Suspensions(args) => suspension::list(args, &ledger).await,
         Command::Acts(args) => suspension::acts(args, &ledger).await,
+        Command::Objection(args) => objection::run(args, &ledger, settings, now).await,
         _ => Ok(ExitCode::FAILURE), // `run` sends no other command here
     };
     ledger.close().await;

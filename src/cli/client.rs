@@ -3,7 +3,6 @@
 //! The ledger is changed on the node's own machine, beside the running node, which sees it within a second.
 
 use std::{
-    fmt::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,6 +12,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::table::table;
 use crate::{
     catalog::Catalog,
     identifiers::{ClientId, DepartmentId, Role},
@@ -177,23 +177,12 @@ fn listed(clients: &[Client]) -> String {
     if clients.is_empty() {
         return "no client is registered\n".to_owned();
     }
-    let widest = |heading: &str, text: fn(&Client) -> &str| {
-        clients.iter().map(|client| text(client).len()).chain([heading.len()]).max().unwrap_or(0)
-    };
-    let (ids, departments) = (widest("client", |c| c.id.as_str()), widest("department", |c| c.department.as_str()));
-    let roles = clients.iter().map(|client| client.roles.to_string().len()).max().unwrap_or(0).max("roles".len());
-    let mut table = format!(
-        "{:ids$}  {:departments$}  {:9}  {:20}  {:roles$}  name\n",
-        "client", "department", "status", "registered", "roles"
-    );
-    for Client { id, department, name, roles: held, status, registered_at, .. } in clients {
-        let (id, department, status) = (id.as_str(), department.as_str(), status.as_str());
-        let since = rfc3339(registered_at);
-        // Writing to a string cannot fail.
-        let held = held.to_string();
-        let _ = writeln!(table, "{id:ids$}  {department:departments$}  {status:9}  {since:20}  {held:roles$}  {name}");
-    }
-    table
+    let rows = clients.iter().map(|client| {
+        let (status, since) = (client.status.to_string(), rfc3339(&client.registered_at));
+        let (id, department) = (client.id.to_string(), client.department.to_string());
+        [id, department, status, since, client.roles.to_string(), client.name.clone()]
+    });
+    table(["client", "department", "status", "registered", "roles", "name"], rows)
 }
 
 fn listed_as_json(clients: &[Client]) -> String {
@@ -277,7 +266,7 @@ mod tests {
         let listed: serde_json::Value = serde_json::from_str(&bench.type_in("list --json").await.unwrap()).unwrap();
         let expect = json!([{
             "client": "gz-window", "department": "gz-housing", "name": "gz-window", "status": "active",
-            "registered_at": "2025-11-24T16:00:00Z", "kids": [key.kid()],
+            "roles": [], "registered_at": "2025-11-24T16:00:00Z", "kids": [key.kid()],
         }]);
         assert_eq!(listed, expect);
         let again = bench.type_in("register gz-window --department gz-housing --generate").await.unwrap_err();
@@ -298,12 +287,13 @@ mod tests {
         let bench = Bench::new().await;
         let file = bench.file("keys.json", &public_jwks());
         bench.type_in(&format!("register gz-w --department gz-housing --name 窗口系统 --jwks {file}")).await.unwrap();
-        bench.type_in(&format!("register fee-terminal --department gz-public-security --jwks {file}")).await.unwrap();
+        let person = "register li --department gz-public-security --role steward --role approver";
+        bench.type_in(&format!("{person} --jwks {file}")).await.unwrap();
         bench.type_in("suspend gz-w").await.unwrap();
         insta::assert_snapshot!(bench.type_in("list").await.unwrap(), @r"
-        client        department          status     registered            name
-        fee-terminal  gz-public-security  active     2025-11-24T16:00:00Z  fee-terminal
-        gz-w          gz-housing          suspended  2025-11-24T16:00:00Z  窗口系统
+        client  department          status     registered            roles             name
+        gz-w    gz-housing          suspended  2025-11-24T16:00:00Z                    窗口系统
+        li      gz-public-security  active     2025-11-24T16:00:00Z  steward,approver  li
         ");
         bench.type_in("resume gz-w").await.unwrap();
         assert!(!bench.type_in("list").await.unwrap().contains("suspended"));

@@ -4,6 +4,7 @@ mod disclosures;
 mod health;
 mod keys;
 mod limits;
+mod objections;
 mod openapi;
 mod snapshots;
 mod suspensions;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     super::{Node, body, problem::ProblemResponse, staff::Staff},
-    staff_responses::{StaffResponses, ledger_failed},
+    staff_responses::{ReadResponses, StaffResponses, ledger_failed},
 };
 use crate::{
     calendar,
@@ -238,7 +238,7 @@ pub(crate) async fn file(
     tag = "objections",
     params(ObjectionsQuery),
     security(("bearer" = [])),
-    responses((status = 200, description = "A part of the list", body = ObjectionsBody), StaffResponses),
+    responses((status = 200, description = "A part of the list", body = ObjectionsBody), ReadResponses),
 )]
 pub(crate) async fn list(
     State(node): State<Arc<Node>>,
@@ -270,7 +270,7 @@ pub(crate) async fn list(
     responses(
         (status = 200, description = "The objection", body = ObjectionView),
         (status = 404, description = "There is none, or none that the reader may see", content_type = "application/problem+json", body = super::super::problem::ProblemBody),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn show(
@@ -358,7 +358,7 @@ pub(crate) async fn rate(
     path = "/v1/ratings",
     tag = "objections",
     security(("bearer" = [])),
-    responses((status = 200, description = "By dataset", body = RatingsBody), StaffResponses),
+    responses((status = 200, description = "By dataset", body = RatingsBody), ReadResponses),
 )]
 pub(crate) async fn ratings(State(node): State<Arc<Node>>, Staff(actor): Staff) -> Result<Response, ProblemResponse> {
     actor.require(Role::ALL)?;
@@ -384,7 +384,7 @@ pub(crate) async fn ratings(State(node): State<Arc<Node>>, Staff(actor): Staff) 
     tag = "objections",
     params(("dataset" = String, Path, description = "Dataset id")),
     security(("bearer" = [])),
-    responses((status = 200, description = "The latest first", body = ComplaintsBody), StaffResponses),
+    responses((status = 200, description = "The latest first", body = ComplaintsBody), ReadResponses),
 )]
 pub(crate) async fn complaints(
     State(node): State<Arc<Node>>,

@@ -46,6 +46,34 @@ pub(super) enum StaffResponses {
     Unavailable(ProblemBody),
 }
 
+/// What a look at something may be answered with, besides what it is for.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes; never made")]
+pub(super) enum ReadResponses {
+    #[response(status = 400, description = "Not of the documented shape", content_type = "application/problem+json")]
+    Malformed(ProblemBody),
+    #[response(
+        status = 401,
+        description = "No token, or a token that was refused",
+        content_type = "application/problem+json"
+    )]
+    Unidentified(ProblemBody),
+    #[response(status = 403, description = "The account lacks the role", content_type = "application/problem+json")]
+    Forbidden(ProblemBody),
+    #[response(
+        status = 408,
+        description = "The request took too long to arrive",
+        content_type = "application/problem+json"
+    )]
+    TooSlow(ProblemBody),
+    #[response(status = 422, description = "A value fails its check", content_type = "application/problem+json")]
+    Invalid(ProblemBody),
+    #[response(status = 500, description = "The ledger failed", content_type = "application/problem+json")]
+    Failed(ProblemBody),
+    #[response(status = 503, description = "Overloaded or shutting down", content_type = "application/problem+json")]
+    Unavailable(ProblemBody),
+}
+
 /// What a failed act of the ledger is to its caller.
 pub(super) fn ledger_failed(error: LedgerError) -> Problem {
     match error.code() {

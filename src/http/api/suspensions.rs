@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     super::{Node, body, problem::ProblemResponse, staff::Staff},
-    staff_responses::{StaffResponses, ledger_failed},
+    staff_responses::{ReadResponses, StaffResponses, ledger_failed},
 };
 use crate::{
     catalog::Catalog,
@@ -102,7 +102,7 @@ pub(crate) struct ActsQuery {
     path = "/v1/suspensions",
     tag = "suspensions",
     security(("bearer" = [])),
-    responses((status = 200, description = "Everything that is stopped", body = SuspensionsBody), StaffResponses),
+    responses((status = 200, description = "Everything that is stopped", body = SuspensionsBody), ReadResponses),
 )]
 pub(crate) async fn list(State(node): State<Arc<Node>>, Staff(actor): Staff) -> Result<Response, ProblemResponse> {
     actor.require(&[Role::Operator, Role::Steward, Role::Approver, Role::Auditor])?;
@@ -169,7 +169,7 @@ pub(crate) async fn resume(
     tag = "suspensions",
     params(ActsQuery),
     security(("bearer" = [])),
-    responses((status = 200, description = "A part of the list", body = ActsBody), StaffResponses),
+    responses((status = 200, description = "A part of the list", body = ActsBody), ReadResponses),
 )]
 pub(crate) async fn acts(
     State(node): State<Arc<Node>>,

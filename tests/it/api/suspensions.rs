@@ -73,7 +73,7 @@ async fn a_stopped_field_leaves_the_others_alone() {
     let operator = node.account("gd-operator", "gd-government-services", "operator").await;
     switch(&node, &operator, PATH, "field:natural-person.name").await;
     until(&node, "suspended", "match").await;
-    let other = call(&node, json!({ "sex": "male" })).await;
+    let other = call(&node, json!({ "sex": "1" })).await;
     assert_eq!(other.status, 200, "{}", other.json);
 }
 

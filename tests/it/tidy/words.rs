@@ -43,6 +43,10 @@ fn leftovers(source: &Source) -> Vec<Finding> {
 }
 
 fn borrowed_words(source: &Source) -> Vec<Finding> {
+    // Part of the tests, which may ask their surroundings what there is.
+    if source.path.ends_with("/fixture.rs") {
+        return Vec::new();
+    }
     let code = without_comments(&source.text);
     let in_room =
         |room: &str| source.path == format!("src/{room}.rs") || source.path.starts_with(&format!("src/{room}/"));
@@ -96,6 +100,7 @@ fn planted_borrowed_words_are_found() {
         ("src/publish.rs", "(\"datafusion::physical_plan\", 1)", 0),
         ("src/http.rs", "let home = std::env::var(\"HOME\");", 1),
         ("src/config.rs", "let home = std::env::var(\"HOME\");", 0),
+        ("src/ledger/fixture.rs", "let home = std::env::var(\"HOME\");", 0),
     ] {
         assert_eq!(borrowed_words(&Source::planted(path, text)).len(), count, "{path}: {text}");
     }
