@@ -3,7 +3,7 @@
 #
 #   tests/postgres.sh COMMAND...
 #
-# The server's address stands in SHUQIAO_TEST_POSTGRES. PostgreSQL is installed from the system's packages where it is
+# The server's address stands in TEST_POSTGRES. PostgreSQL is installed from the system's packages where it is
 # missing and that is possible; exit status 77 says that there is none.
 set -euo pipefail
 
@@ -38,4 +38,4 @@ rm -f "$home.log"
 "${as[@]}" "$bin/pg_ctl" -D "$home/data" -w -l "$home/server.log" \
   -o "-k $home -c listen_addresses= -c max_connections=300 -c fsync=off" start >/dev/null
 cd "$OLDPWD"
-SHUQIAO_TEST_POSTGRES="postgres:///postgres?host=$home&user=shuqiao" "$@"
+TEST_POSTGRES="postgres:///postgres?host=$home&user=shuqiao" "$@"

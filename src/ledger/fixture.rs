@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Ledger;
 
 /// Address of a PostgreSQL server on which tests may make databases; `tests/run.sh` starts one and sets it.
-const SERVER: &str = "SHUQIAO_TEST_POSTGRES";
+const SERVER: &str = "TEST_POSTGRES";
 
 /// Run a test on a ledger of each kind. What the test leaves behind is removed.
 pub(crate) async fn on_each(test: impl AsyncFn(Ledger)) {

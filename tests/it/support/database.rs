@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use tokio_postgres::NoTls;
 
 /// Address of a server on which tests may make databases; `tests/postgres.sh` starts one and sets it.
-const SERVER: &str = "SHUQIAO_TEST_POSTGRES";
+const SERVER: &str = "TEST_POSTGRES";
 /// In a node's folder: the address of its database, so that a restart finds it again.
 const FILE: &str = "ledger.address";
 
