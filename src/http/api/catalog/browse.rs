@@ -21,7 +21,7 @@ use super::{
             problem::{ProblemBody, ProblemResponse},
             staff::Staff,
         },
-        staff_responses::StaffResponses,
+        staff_responses::ReadResponses,
     },
     bodies::{self, DatasetBody, DatasetLine, DepartmentBody, ItemBody, ItemLine},
 };
@@ -120,7 +120,7 @@ pub(crate) struct ItemsQuery {
     responses(
         (status = 200, description = "A part of the list", body = DatasetsBody),
         (status = 304, description = "Unchanged since the tag in `If-None-Match`"),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn datasets(
@@ -238,7 +238,7 @@ fn part<T: ToString>(
         (status = 200, description = "The entry", body = DatasetBody),
         (status = 304, description = "Unchanged since the tag in `If-None-Match`"),
         (status = 404, description = "There is none of that id", body = ProblemBody, content_type = "application/problem+json"),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn dataset(
@@ -262,7 +262,7 @@ pub(crate) async fn dataset(
     security(("bearer" = [])),
     responses(
         (status = 200, description = "A part of the list", body = ItemsBody),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn items(
@@ -311,7 +311,7 @@ fn item_of(target: Target) -> Option<ItemCode> {
     responses(
         (status = 200, description = "The item", body = ItemBody),
         (status = 404, description = "There is none of that code", body = ProblemBody, content_type = "application/problem+json"),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn item(
@@ -336,7 +336,7 @@ pub(crate) async fn item(
     responses(
         (status = 200, description = "All departments", body = DepartmentsBody),
         (status = 304, description = "Unchanged since the tag in `If-None-Match`"),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn departments(

@@ -10,7 +10,7 @@ use axum::{
 
 use super::super::{
     super::{Node, problem::ProblemResponse, staff::Staff},
-    staff_responses::StaffResponses,
+    staff_responses::ReadResponses,
 };
 use crate::catalog::dcat;
 
@@ -23,7 +23,7 @@ use crate::catalog::dcat;
     responses(
         (status = 200, description = "A `dcat:Catalog`", body = serde_json::Value, content_type = "application/ld+json"),
         (status = 304, description = "Unchanged since the tag in `If-None-Match`"),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn jsonld(

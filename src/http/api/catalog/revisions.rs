@@ -23,7 +23,7 @@ use super::super::{
         problem::{ProblemBody, ProblemResponse},
         staff::Staff,
     },
-    staff_responses::{StaffResponses, ledger_failed},
+    staff_responses::{ReadResponses, StaffResponses, ledger_failed},
 };
 use super::bodies::{RevisionBody, shown};
 use crate::{
@@ -149,7 +149,7 @@ fn numbered(path: Result<Path<i64>, PathRejection>) -> Result<i64, Problem> {
     tag = "catalog",
     params(RevisionsQuery),
     security(("bearer" = [])),
-    responses((status = 200, description = "A part of the list", body = RevisionsBody), StaffResponses),
+    responses((status = 200, description = "A part of the list", body = RevisionsBody), ReadResponses),
 )]
 pub(crate) async fn list(
     State(node): State<Arc<Node>>,
@@ -176,7 +176,7 @@ pub(crate) async fn list(
     responses(
         (status = 200, description = "The revision", body = RevisionBody),
         (status = 404, description = "There is none of that number", body = ProblemBody, content_type = "application/problem+json"),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn show(
@@ -199,7 +199,7 @@ pub(crate) async fn show(
     responses(
         (status = 200, description = "Names and texts", body = FilesBody),
         (status = 404, description = "There is none of that number", body = ProblemBody, content_type = "application/problem+json"),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn files(
