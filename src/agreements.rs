@@ -13,7 +13,7 @@ mod check;
 mod raw;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,7 +23,7 @@ use chrono::NaiveDate;
 
 use crate::{
     catalog::{self, Catalog, Complaint, complaint::Summary, yaml},
-    identifiers::{DatasetId, DepartmentId, ItemCode},
+    identifiers::{AgreementId, DatasetId, DepartmentId, ItemCode},
     ledger::Agreement,
     problem::Code,
 };
@@ -111,11 +111,31 @@ pub fn load(path: &Path, catalog: &Catalog) -> Result<Agreements, AgreementsErro
     load_from(&path.display().to_string(), &text, catalog)
 }
 
+/// The same without some of them, which a change of the catalogue has ended: they name what is no longer there.
+pub fn load_except(
+    path: &Path,
+    catalog: &Catalog,
+    ended: &BTreeSet<AgreementId>,
+) -> Result<Agreements, AgreementsError> {
+    let unreadable = |source| AgreementsError::Unreadable { path: path.to_owned(), source };
+    let text = catalog::read(path).map_err(unreadable)?;
+    read_except(&path.display().to_string(), &text, catalog, ended)
+}
+
 /// Check a text, under the name that complaints give it, against the catalogue.
 pub fn load_from(name: &str, text: &str, catalog: &Catalog) -> Result<Agreements, AgreementsError> {
+    read_except(name, text, catalog, &BTreeSet::new())
+}
+
+fn read_except(
+    name: &str,
+    text: &str,
+    catalog: &Catalog,
+    ended: &BTreeSet<AgreementId>,
+) -> Result<Agreements, AgreementsError> {
     let inconsistent = |complaints| AgreementsError::Inconsistent { complaints };
     let file = yaml::read(name, text).map_err(|complaint| inconsistent(vec![complaint]))?;
-    check::agreements(name, &file, catalog).map(Agreements::new).map_err(inconsistent)
+    check::agreements(name, &file, catalog, ended).map(Agreements::new).map_err(inconsistent)
 }
 
 /// The JSON Schema of a file of agreements, for editors.

@@ -13,21 +13,33 @@ pub(crate) mod complaint;
 pub(crate) mod inspection;
 pub(crate) mod yaml;
 
+pub mod dcat;
+pub mod diff;
+
 mod check;
+mod list;
 mod load;
 mod raw;
+mod search;
+mod sources;
 mod value;
+mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::NaiveDate;
 
 pub use complaint::Complaint;
+pub use list::DatasetFilter;
 pub(crate) use load::read;
 pub use load::{CatalogError, json_schema, load, load_from};
+pub use search::{Hit, SearchIndex, Target};
+pub use sources::Sources;
 pub use value::{Cell, FieldKind, LONG_TERM, Value, ValueError, parse_date};
 
-use crate::identifiers::{CreditCode, DatasetId, DepartmentId, DivisionCode, FieldName, ItemCode, MaterialId, NodeId};
+use crate::identifiers::{
+    CreditCode, DatasetId, DepartmentId, DivisionCode, FieldName, ItemCode, MaterialId, NodeId, ResourceCode,
+};
 
 /// Everything that is declared, and consistent.
 #[derive(Debug)]
@@ -35,9 +47,35 @@ pub struct Catalog {
     pub nodes: BTreeMap<NodeId, Node>,
     pub departments: BTreeMap<DepartmentId, Department>,
     pub datasets: BTreeMap<DatasetId, Arc<Dataset>>,
+    /// The newest version of each item; [`Catalog::item_on`] finds the one in force.
     pub items: BTreeMap<ItemCode, Arc<Item>>,
+    /// The versions before it, oldest first; only of items that have any.
+    pub earlier_items: BTreeMap<ItemCode, Vec<Arc<Item>>>,
     /// GB/T 2260 codes known here, with their names; abolished ones too, because they live on people's cards.
     pub divisions: BTreeMap<DivisionCode, Division>,
+}
+
+impl Catalog {
+    /// The versions of an item, oldest first.
+    pub fn versions(&self, code: &ItemCode) -> impl DoubleEndedIterator<Item = &Arc<Item>> {
+        self.earlier_items.get(code).into_iter().flatten().chain(self.items.get(code))
+    }
+
+    /// The version of an item that is in force on a day; else the last one that was, else the first one to come, so that
+    /// a refusal can say which.
+    pub fn item_on(&self, code: &ItemCode, day: NaiveDate) -> Option<&Arc<Item>> {
+        // Nearly every item has one version, and every call comes through here.
+        if self.earlier_items.is_empty() {
+            return self.items.get(code);
+        }
+        let begun = self.versions(code).rev().find(|item| item.valid_from <= day);
+        begun.or_else(|| self.versions(code).next())
+    }
+
+    /// The dataset with that resource code.
+    pub fn by_resource_code(&self, code: &ResourceCode) -> Option<&Arc<Dataset>> {
+        self.datasets.values().find(|dataset| dataset.code == *code)
+    }
 }
 
 /// A Chinese name with its English one.
@@ -47,7 +85,7 @@ pub struct Bilingual {
     pub en: String,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub id: NodeId,
     pub name: Bilingual,
@@ -56,7 +94,7 @@ pub struct Node {
     pub parent: Option<NodeId>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Department {
     pub id: DepartmentId,
     pub name: Bilingual,
@@ -73,11 +111,11 @@ pub struct Division {
     pub abolished: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     pub id: DatasetId,
-    /// Resource code of the guideline, such as `101001/000001`.
-    pub code: String,
+    /// Resource code of the guideline, such as `101001/000001`: class, item, section and detail are in it.
+    pub code: ResourceCode,
     pub name: Bilingual,
     pub summary: Bilingual,
     pub provider: DepartmentId,
@@ -92,6 +130,7 @@ pub struct Dataset {
     pub status: Option<Status>,
     /// Share of bad rows, 0 to 1, above which nothing is published.
     pub reject_share_max: f64,
+    pub listing: Listing,
     pub fields: Vec<Field>,
 }
 
@@ -107,15 +146,63 @@ impl Dataset {
     }
 }
 
+/// What the guideline on catalogues asks of an entry beside the rest; nothing that a call is decided by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    pub format: Format,
+    /// Never empty.
+    pub modes: Vec<SharingMode>,
+    pub opening: Opening,
+    pub published_on: NaiveDate,
+    pub updated_on: NaiveDate,
+    /// Each the code of another entry of this catalogue.
+    pub related: Vec<ResourceCode>,
+}
+
+/// What a resource is kept as (信息资源格式).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Database,
+    Spreadsheet,
+    Document,
+    Image,
+    Stream,
+    /// XML, JSON and the like.
+    SelfDescribing,
+}
+
+/// A way in which a resource is shared (共享方式).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharingMode {
+    ServiceInterface,
+    BatchExchange,
+    FileDownload,
+}
+
+/// May the public have it (开放属性)?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    pub attribute: OpenAttribute,
+    /// Always there where it is conditional.
+    pub conditions: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenAttribute {
+    Open,
+    Conditional,
+    NotOpen,
+}
+
 /// How a record says that it is dead, cancelled or locked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub field: FieldName,
     /// The codes under which a record answers like any other.
     pub ordinary: Vec<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sharing {
     pub attribute: SharingAttribute,
     /// The conditions (conditional) or the legal ground (not shared).
@@ -173,7 +260,7 @@ impl Sensitivity {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     pub name: FieldName,
     pub title: Bilingual,
@@ -230,10 +317,12 @@ pub enum MaskStyle {
     Whole,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The 31-character implementation code (GB/T 39554.1).
     pub code: ItemCode,
+    /// Which edition of the item this is; editions of one code follow each other in time, and never overlap.
+    pub version: u32,
     pub name: Bilingual,
     /// The department that carries the item out; only its clients may call for its sake.
     pub department: DepartmentId,
@@ -258,7 +347,7 @@ impl Item {
 }
 
 /// A document an applicant would otherwise bring, and what can stand in for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Material {
     pub id: MaterialId,
     pub name: Bilingual,
@@ -266,7 +355,7 @@ pub struct Material {
 }
 
 /// Fields of one dataset which together replace a material.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandIn {
     pub dataset: DatasetId,
     pub fields: Vec<FieldName>,

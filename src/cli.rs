@@ -79,7 +79,7 @@ enum Command {
     Call(call::CallArgs),
     /// Check identifiers.
     Id(id::IdArgs),
-    /// Check a catalogue.
+    /// Check a catalogue, look around in it, and change it.
     Catalog(catalog::CatalogArgs),
     /// Check policies.
     Policy(policy::PolicyArgs),
@@ -128,7 +128,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(args) => token::run(args, &home.settings()?, now).await,
         Command::Call(args) => call::run(args, &home.settings()?).await,
         Command::Id(args) => id::run(args, home::today(now), io::stdin().lock(), BufWriter::new(io::stdout().lock())),
-        Command::Catalog(args) => catalog::run(args),
+        Command::Catalog(args) => catalog::run(args, &home, now).await,
         Command::Policy(args) => policy::run(args),
         Command::Audit(args) => audit::run(args, &home),
         Command::Receipt(args) => receipt::run(args).await,
@@ -141,8 +141,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The commands on clients, with the ledger and the catalogue that they need.
 async fn registered(args: client::ClientArgs, settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
-    let catalog = crate::catalog::load(&settings.paths.catalog)?;
     let ledger = open_ledger(settings).await?;
+    let catalog = catalog::of_node(settings, &ledger).await?;
     let done = client::run(args, &ledger, &catalog, &settings.paths.clients(), now).await;
     ledger.close().await;
     done
@@ -153,7 +153,7 @@ async fn in_ledger(command: Command, settings: &Settings, now: DateTime<Utc>) ->
     let ledger = open_ledger(settings).await?;
     let done = match command {
         Command::Suspend(args) => {
-            let catalog = crate::catalog::load(&settings.paths.catalog)?;
+            let catalog = catalog::of_node(settings, &ledger).await?;
             suspension::suspend(args, &ledger, &catalog, now).await
         }
         Command::Resume(args) => suspension::resume(args, &ledger, now).await,

@@ -11,6 +11,9 @@
 //! sql(text) ─ DataFusion's planner ─ the same files, the same reader ─────────────────────────────> batches
 //! ```
 //!
+//! [`Engine::take`] follows a new catalogue while calls are answered: a dataset whose layout is the same keeps its version,
+//! and a call that began under the old catalogue names its columns by that one.
+//!
 //! What makes a keyed look-up fast is what it leaves out: no SQL, no planning, no footer read, no listing, no thread hop.
 
 mod cells;
@@ -22,11 +25,12 @@ mod rows;
 mod scan;
 mod schema;
 mod sort;
+mod take;
 mod version;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
 use datafusion::{
@@ -36,7 +40,7 @@ use datafusion::{
 };
 use futures::future::join_all;
 
-pub use schema::{arrow_schema, delta_columns};
+pub use schema::{KINDS, arrow_schema, delta_columns, kinds, retyped};
 pub use sort::{BatchStream, SortPlace, sort_batches};
 
 use crate::{
@@ -54,6 +58,8 @@ pub enum LookupError {
     Unknown { dataset: DatasetId },
     #[error("dataset `{dataset}` has no published version")]
     NotPublished { dataset: DatasetId },
+    #[error("`{dataset}` no longer has the field `{field}` as the call knew it")]
+    Changed { dataset: DatasetId, field: FieldName },
     #[error("more than {rows_max} records of `{dataset}` share that value")]
     TooMany { dataset: DatasetId, rows_max: usize },
     #[error("version {version} of `{dataset}` could not be read")]
@@ -111,13 +117,15 @@ pub struct Serving {
 #[derive(Debug)]
 struct Live {
     dataset: Arc<Dataset>,
-    table: Table,
+    table: Arc<Table>,
     current: Arc<ArcSwapOption<Version>>,
 }
 
 /// Answers look-ups on published versions.
 pub struct Engine {
-    live: BTreeMap<DatasetId, Live>,
+    /// Replaced whole by [`Engine::take`].
+    live: ArcSwap<BTreeMap<DatasetId, Arc<Live>>>,
+    tables: Tables,
     session: SessionContext,
     task: Arc<TaskContext>,
     rows_max: usize,
@@ -137,22 +145,16 @@ impl Engine {
         let runtime = RuntimeEnvBuilder::new().with_memory_limit(sql_memory_bytes, 1.0).build_arc()?;
         let config = SessionConfig::new().with_information_schema(true);
         let session = SessionContext::new_with_config_rt(config, runtime);
-        let tables = tables.into();
+        let task = session.task_ctx();
+        let engine = Self { live: ArcSwap::default(), tables: tables.into(), session, task, rows_max };
         let mut live = BTreeMap::new();
         for (id, dataset) in &catalog.datasets {
-            let entry = Live {
-                dataset: Arc::clone(dataset),
-                table: tables.table(id.as_str()),
-                current: Arc::new(ArcSwapOption::empty()),
-            };
-            session.register_table(
-                datafusion::common::TableReference::bare(id.as_str()),
-                Arc::new(provider::RegisterTable::new(dataset, Arc::clone(&entry.current))),
-            )?;
-            live.insert(id.clone(), entry);
+            let entry = engine.fresh(dataset);
+            engine.register(&entry)?;
+            live.insert(id.clone(), Arc::new(entry));
         }
-        let task = session.task_ctx();
-        Ok(Self { live, session, task, rows_max })
+        engine.live.store(Arc::new(live));
+        Ok(engine)
     }
 
     /// Serve the newest version of every dataset. Returns the datasets that changed.
@@ -161,7 +163,8 @@ impl Engine {
     pub async fn refresh(&self) -> (Vec<DatasetId>, Vec<EngineError>) {
         let (mut changed, mut errors) = (Vec::new(), Vec::new());
         // Side by side: a store that is away keeps each of them waiting.
-        let looked = join_all(self.live.iter().map(async |(id, live)| (id, live.refresh().await))).await;
+        let live = self.live.load_full();
+        let looked = join_all(live.iter().map(async |(id, live)| (id, live.refresh().await))).await;
         for (id, outcome) in looked {
             match outcome {
                 Ok(true) => changed.push(id.clone()),
@@ -174,10 +177,10 @@ impl Engine {
 
     /// What is being served of a dataset, if anything is.
     pub fn serving(&self, dataset: &DatasetId) -> Option<Serving> {
-        self.live.get(dataset)?.current.load().as_deref().map(Version::serving)
+        self.live.load().get(dataset)?.current.load().as_deref().map(Version::serving)
     }
 
-    /// The records whose `by` field holds `value`, as the fields at the given positions of the catalogue.
+    /// The records whose `by` field holds `value`, as the fields at the given positions of the dataset that is served.
     pub async fn look_up(
         &self,
         dataset: &DatasetId,
@@ -185,17 +188,38 @@ impl Engine {
         value: &str,
         fields: &[usize],
     ) -> Result<Found, LookupError> {
-        let live = self.live.get(dataset).ok_or_else(|| LookupError::Unknown { dataset: dataset.clone() })?;
-        let version = live.current.load_full().ok_or_else(|| LookupError::NotPublished { dataset: dataset.clone() })?;
+        let served = self.live.load().get(dataset).map(|live| Arc::clone(&live.dataset));
+        let served = served.ok_or_else(|| LookupError::Unknown { dataset: dataset.clone() })?;
+        self.look_up_in(&served, by, value, fields).await
+    }
+
+    /// The same for a call that was read under some catalogue: positions are those of its own declaration of the dataset,
+    /// whatever has become of it since.
+    pub async fn look_up_in(
+        &self,
+        dataset: &Dataset,
+        by: &FieldName,
+        value: &str,
+        fields: &[usize],
+    ) -> Result<Found, LookupError> {
+        let id = &dataset.id;
+        let (version, translated) = {
+            let live = self.live.load();
+            let live = live.get(id).ok_or_else(|| LookupError::Unknown { dataset: id.clone() })?;
+            let translated = take::translated(dataset, &live.dataset, by, fields)?;
+            (live.current.load_full(), translated)
+        };
+        let version = version.ok_or_else(|| LookupError::NotPublished { dataset: id.clone() })?;
+        let fields = translated.as_deref().unwrap_or(fields);
         // Boxed: DataFusion's future is large and would be copied through every caller.
         let looking = Box::pin(version.look_up(&self.task, by, value, fields, self.rows_max));
         let rows = looking.await.map_err(|source| LookupError::Unreadable {
-            dataset: dataset.clone(),
+            dataset: id.clone(),
             version: version.number(),
             source: Box::new(source),
         })?;
         if rows.len() > self.rows_max {
-            return Err(LookupError::TooMany { dataset: dataset.clone(), rows_max: self.rows_max });
+            return Err(LookupError::TooMany { dataset: id.clone(), rows_max: self.rows_max });
         }
         Ok(Found { version: version.number(), as_of: version.as_of(), rows })
     }

@@ -11,6 +11,7 @@ mod listen;
 mod node;
 mod problem;
 mod reload;
+mod shelf;
 mod staff;
 mod tables;
 mod tasks;
@@ -20,6 +21,7 @@ use std::{future::Future, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use api::catalog_bodies;
 pub use api::openapi;
 pub use node::{Node, NodeError, open_ledger, operator_token};
 pub use problem::status_of;

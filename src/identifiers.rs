@@ -1,8 +1,8 @@
 //! Identifiers: values that are right by construction.
 //!
 //! Floor 0: no I/O, uses nothing of ours. Text becomes one of these types once, at a door, and is never loose text
-//! again. The five standards (`resident`, `credit`, `licence`, `division`, `item`) know their check digits; `own` holds
-//! the names that this node gives out itself.
+//! again. The five standards (`resident`, `credit`, `licence`, `division`, `item`) know their check digits, `resource` its
+//! parts; `own` holds the names that this node gives out itself.
 
 mod credit;
 mod division;
@@ -10,6 +10,7 @@ mod item;
 mod licence;
 mod own;
 mod resident;
+mod resource;
 mod role;
 mod text;
 
@@ -22,6 +23,7 @@ pub use own::{
     VersionNo,
 };
 pub use resident::{ResidentDocument, ResidentId, Sex};
+pub use resource::{ResourceClass, ResourceCode};
 pub use role::{Role, Roles};
 
 /// Why a text is not the identifier it was taken for. The message never repeats a person's number.

@@ -18,6 +18,7 @@ mod clients;
 mod objections;
 mod open;
 mod ratings;
+mod revisions;
 mod suspensions;
 
 use chrono::{DateTime, Utc};
@@ -29,6 +30,7 @@ pub use client_keys::ClientKeys;
 pub use clients::{Client, ClientStatus, Registration};
 pub use objections::{Decided, Filed, Objection, ObjectionFilter, ObjectionMark, ObjectionState};
 pub use ratings::{Rating, RatingSummary};
+pub use revisions::{NewRevision, Publishing, Review, Revision, RevisionState};
 pub use suspensions::{Suspension, Suspensions, Target};
 
 use crate::{identifiers::ClientId, problem::Code};

@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod agreements;
 pub mod objections;
 pub mod publish;
+pub mod revisions;
 pub mod sample;
 
 // 2 machines

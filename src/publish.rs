@@ -18,6 +18,7 @@
 mod base;
 mod check;
 mod chunks;
+mod drift;
 mod gather;
 mod input;
 mod leftovers;
@@ -42,6 +43,7 @@ use std::{
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+pub use drift::{Difference, Drift, Near};
 pub use vacuum::{Heap, Retention, Vacuumed, vacuum};
 
 use crate::{
@@ -124,8 +126,8 @@ pub enum PublishError {
     },
     #[error("`{path}` is neither `.csv` nor `.parquet`")]
     UnknownFormat { path: PathBuf },
-    #[error("`{path}` does not have the columns of `{dataset}`: {reason}")]
-    Columns { path: PathBuf, dataset: DatasetId, reason: String },
+    #[error("`{path}` does not have the columns of `{dataset}`: {drift}")]
+    Columns { path: PathBuf, dataset: DatasetId, drift: Drift },
     #[error("`{path}` has no row that could be published")]
     Empty { path: PathBuf },
     #[error(

@@ -14,12 +14,17 @@ use crate::{
         inspection::{Declared, Inspection},
         yaml::At,
     },
-    identifiers::{FieldName, ItemCode},
+    identifiers::{AgreementId, FieldName, ItemCode},
     ledger::{Agreement, Budget},
 };
 
-/// Check everything that was read against the catalogue.
-pub(super) fn agreements(name: &str, file: &RawFile, catalog: &Catalog) -> Result<Vec<Arc<Agreement>>, Vec<Complaint>> {
+/// Check everything that was read against the catalogue, but for agreements that have been ended.
+pub(super) fn agreements(
+    name: &str,
+    file: &RawFile,
+    catalog: &Catalog,
+    ended: &BTreeSet<AgreementId>,
+) -> Result<Vec<Arc<Agreement>>, Vec<Complaint>> {
     let mut inspection = Inspection::new(Vec::new());
     let mut declared = Declared::new();
     let mut sound: Vec<(usize, Arc<Agreement>)> = Vec::new();
@@ -28,6 +33,9 @@ pub(super) fn agreements(name: &str, file: &RawFile, catalog: &Catalog) -> Resul
     for (index, element) in file.agreements.iter().enumerate() {
         let path = list.index(index);
         let id = &element.value.id;
+        if ended.contains(id.value.as_str()) {
+            continue;
+        }
         if let Some(agreement) = agreement(&mut inspection, &path, &element.value, catalog) {
             sound.push((index, Arc::new(agreement)));
         }
@@ -140,12 +148,13 @@ fn items<'c>(
             inspection.complaints.add(&path, code.position, message, remedy);
         }
         if let Some(dataset) = dataset
-            && item.needed_fields(&dataset.id).next().is_none()
+            && !catalog.versions(&parsed).any(|item| item.needed_fields(&dataset.id).next().is_some())
         {
             let message = format!("none of the item's materials needs the dataset `{}`", dataset.id);
             inspection.complaints.add(&path, code.position, message, "Remove the item from the agreement");
         }
-        found.push(&**item);
+        // An agreement may outlive a version of its item; a call is held against the one in force on its day.
+        found.extend(catalog.versions(&parsed).map(AsRef::as_ref));
     }
     found
 }

@@ -219,7 +219,7 @@ proptest! {
     fn random_text_never_panics(cut in 0..300usize, scrap in "[-:{}\\[\\]&*!|>'\"%@`#, \\n\\ta-z0-9]{0,12}") {
         let catalog = Catalog {
             nodes: Default::default(), departments: Default::default(), datasets: Default::default(),
-            items: Default::default(), divisions: Default::default(),
+            items: Default::default(), earlier_items: Default::default(), divisions: Default::default(),
         };
         let mut text = format!("agreements:\n{}", written("one", "2025-01-01", "2027-12-31"));
         let cut = cut.min(text.len());

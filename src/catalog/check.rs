@@ -11,6 +11,7 @@
 mod dataset;
 mod field;
 mod item;
+mod listing;
 mod organisation;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -32,11 +33,13 @@ pub(super) fn catalog(files: &[(String, RawFile)], unread: Vec<Complaint>) -> Re
     let datasets = dataset::datasets(&mut inspection, files, &departments);
     let items = item::items(&mut inspection, files, &departments, &datasets);
     inspection.complaints.into_result()?;
+    let (items, earlier_items) = items;
     Ok(Catalog {
         nodes: sound(nodes).map(|node| (node.id.clone(), node)).collect(),
         departments: sound(departments).map(|department| (department.id.clone(), department)).collect(),
         datasets: sound(datasets).map(|dataset| (dataset.id.clone(), Arc::new(dataset))).collect(),
-        items: sound(items).map(|item| (item.code.clone(), Arc::new(item))).collect(),
+        items,
+        earlier_items,
         divisions: divisions(),
     })
 }

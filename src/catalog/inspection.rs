@@ -50,6 +50,11 @@ impl Inspection {
         Self { complaints, complete }
     }
 
+    /// Could every file be read?
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// The text as an identifier, in its canonical spelling: two spellings of one name would be two declarations.
     pub(crate) fn parse<T>(&mut self, path: &Path<'_>, text: &At<String>) -> Option<T>
     where

@@ -19,7 +19,7 @@ use super::{
 use crate::problem::Code;
 
 /// Files in one catalogue. Together with the size of a file this bounds what a start of the node may read.
-const FILES_MAX: usize = 512;
+pub(super) const FILES_MAX: usize = 512;
 
 /// How deep below the directory files are looked for.
 const DIRECTORY_DEPTH_MAX: usize = 4;
@@ -39,6 +39,8 @@ pub enum CatalogError {
         "`{directory}` holds more than {FILES_MAX} .yaml files, or nests them deeper than {DIRECTORY_DEPTH_MAX} levels"
     )]
     TooManyFiles { directory: PathBuf },
+    #[error("the sources of a catalogue are not in order: {reason}")]
+    Sources { reason: String },
     /// Never empty.
     #[error("{}", Summary { what: "the catalogue files", complaints })]
     Inconsistent { complaints: Vec<Complaint> },
@@ -48,7 +50,9 @@ impl CatalogError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unreadable { .. } => Code::StorageFailed,
-            Self::Absent { .. } | Self::TooManyFiles { .. } | Self::Inconsistent { .. } => Code::CatalogInvalid,
+            Self::Absent { .. } | Self::TooManyFiles { .. } | Self::Sources { .. } | Self::Inconsistent { .. } => {
+                Code::CatalogInvalid
+            }
         }
     }
 
@@ -56,7 +60,7 @@ impl CatalogError {
     pub fn complaints(&self) -> &[Complaint] {
         match self {
             Self::Inconsistent { complaints } => complaints,
-            Self::Unreadable { .. } | Self::Absent { .. } | Self::TooManyFiles { .. } => &[],
+            Self::Unreadable { .. } | Self::Absent { .. } | Self::TooManyFiles { .. } | Self::Sources { .. } => &[],
         }
     }
 }
@@ -64,6 +68,11 @@ impl CatalogError {
 /// Read every `.yaml` file under `directory` and check them as one catalogue. Files are named in complaints by their path
 /// as reached from `directory`.
 pub fn load(directory: &Path) -> Result<Catalog, CatalogError> {
+    load_from(read_all(directory)?.into_iter().map(|(path, text)| (path.display().to_string(), text)))
+}
+
+/// The text of every `.yaml` file under `directory`, in the order of paths. Never none.
+pub(super) fn read_all(directory: &Path) -> Result<Vec<(PathBuf, String)>, CatalogError> {
     let mut paths = Vec::new();
     collect(directory, directory, 0, &mut paths)?;
     if paths.is_empty() {
@@ -73,9 +82,9 @@ pub fn load(directory: &Path) -> Result<Catalog, CatalogError> {
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
         let text = read(&path).map_err(|source| CatalogError::Unreadable { path: path.clone(), source })?;
-        files.push((path.display().to_string(), text));
+        files.push((path, text));
     }
-    load_from(files)
+    Ok(files)
 }
 
 /// Check texts, each with the name that complaints give it, as one catalogue.

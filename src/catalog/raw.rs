@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Comparator, Disclosure, MaskStyle, SharingAttribute, UpdateCycle};
+use super::{Comparator, Disclosure, Format, MaskStyle, OpenAttribute, SharingAttribute, SharingMode, UpdateCycle};
 use crate::catalog::yaml::{At, Ordered};
 
 /// One file of a catalogue. A catalogue is all files of a directory together; any file may declare anything.
@@ -81,7 +81,7 @@ pub(super) struct RawDataset {
     /// Lower-case letters, digits and inner hyphens.
     pub(super) id: At<String>,
     /// Resource code: class, item, section and detail, a slash, a serial number.
-    #[schemars(extend("pattern" = "^[0-9]{6,}/[0-9]{1,10}$"))]
+    #[schemars(extend("pattern" = "^[123][0-9]{5,11}/[0-9]{1,10}$"))]
     pub(super) code: At<String>,
     pub(super) name: RawBilingual,
     /// What the resource holds, in a sentence.
@@ -103,6 +103,7 @@ pub(super) struct RawDataset {
     /// Share of bad rows, 0 to 1, above which nothing is published.
     #[schemars(range(min = 0, max = 1))]
     pub(super) reject_share_max: At<f64>,
+    pub(super) listing: RawListing,
     pub(super) fields: At<Vec<At<RawField>>>,
 }
 
@@ -162,6 +163,103 @@ impl From<RawUpdateCycle> for UpdateCycle {
             RawUpdateCycle::HalfYearly => Self::HalfYearly,
             RawUpdateCycle::Yearly => Self::Yearly,
             RawUpdateCycle::Irregular => Self::Irregular,
+        }
+    }
+}
+
+/// What the guideline on catalogues asks of an entry beside the rest.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a mapping with `format`, `modes`, `opening` and the dates")]
+#[schemars(rename = "Listing")]
+pub(super) struct RawListing {
+    /// What the resource is kept as.
+    pub(super) format: RawFormat,
+    /// The ways in which it is shared.
+    pub(super) modes: At<Vec<At<RawMode>>>,
+    pub(super) opening: RawOpening,
+    /// The day on which the entry was first published.
+    #[schemars(extend("format" = "date"))]
+    pub(super) published_on: At<String>,
+    /// The day on which the entry was last changed.
+    #[schemars(extend("format" = "date"))]
+    pub(super) updated_on: At<String>,
+    /// Resource codes of related entries of this catalogue.
+    #[serde(default)]
+    pub(super) related: Vec<At<String>>,
+}
+
+/// What a resource is kept as.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", expecting = "a format, such as `database`")]
+#[schemars(rename = "Format")]
+pub(super) enum RawFormat {
+    Database,
+    Spreadsheet,
+    Document,
+    Image,
+    Stream,
+    SelfDescribing,
+}
+
+impl From<RawFormat> for Format {
+    fn from(raw: RawFormat) -> Self {
+        match raw {
+            RawFormat::Database => Self::Database,
+            RawFormat::Spreadsheet => Self::Spreadsheet,
+            RawFormat::Document => Self::Document,
+            RawFormat::Image => Self::Image,
+            RawFormat::Stream => Self::Stream,
+            RawFormat::SelfDescribing => Self::SelfDescribing,
+        }
+    }
+}
+
+/// A way in which a resource is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", expecting = "one of `service_interface`, `batch_exchange`, `file_download`")]
+#[schemars(rename = "SharingMode")]
+pub(super) enum RawMode {
+    ServiceInterface,
+    BatchExchange,
+    FileDownload,
+}
+
+impl From<RawMode> for SharingMode {
+    fn from(raw: RawMode) -> Self {
+        match raw {
+            RawMode::ServiceInterface => Self::ServiceInterface,
+            RawMode::BatchExchange => Self::BatchExchange,
+            RawMode::FileDownload => Self::FileDownload,
+        }
+    }
+}
+
+/// May the public have it?
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a mapping with `attribute` and, where it is conditional, `conditions`")]
+#[schemars(rename = "Opening")]
+pub(super) struct RawOpening {
+    pub(super) attribute: At<RawOpenAttribute>,
+    /// Under which conditions, where it is `conditional`.
+    pub(super) conditions: Option<At<String>>,
+}
+
+/// May the public have it?
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", expecting = "one of `open`, `conditional`, `not_open`")]
+#[schemars(rename = "OpenAttribute")]
+pub(super) enum RawOpenAttribute {
+    Open,
+    Conditional,
+    NotOpen,
+}
+
+impl From<RawOpenAttribute> for OpenAttribute {
+    fn from(raw: RawOpenAttribute) -> Self {
+        match raw {
+            RawOpenAttribute::Open => Self::Open,
+            RawOpenAttribute::Conditional => Self::Conditional,
+            RawOpenAttribute::NotOpen => Self::NotOpen,
         }
     }
 }
@@ -306,6 +404,9 @@ pub(super) struct RawItem {
     /// Implementation code, 31 characters (GB/T 39554.1); starts with the department's credit code.
     #[schemars(extend("pattern" = "^[0-9A-Z]{31}$"))]
     pub(super) code: At<String>,
+    /// Which edition of the item this is: 1 unless said otherwise. Editions of one code follow each other in time.
+    #[schemars(range(min = 1))]
+    pub(super) version: Option<At<u32>>,
     pub(super) name: RawBilingual,
     /// The department that carries it out.
     pub(super) department: At<String>,

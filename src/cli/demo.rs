@@ -15,9 +15,8 @@ use chrono::Utc;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::{home::Home, serve::stop_signal};
+use super::{catalog::published, home::Home, serve::stop_signal};
 use crate::{
-    catalog,
     http::{self, Node, open_ledger},
     telemetry,
 };
@@ -46,7 +45,7 @@ pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode>
     telemetry::init(&settings.log);
     println!("shuqiao demo in {}", home.dir.display());
 
-    let catalog = catalog::load(&settings.paths.catalog)?;
+    let catalog = published(&settings).await?;
     registers::publish_all(&home.dir, args.persons, &catalog, &settings).await?;
     let ledger = open_ledger(&settings).await?;
     let clients = tour::register_clients(&ledger, &catalog, &settings.paths.clients(), Utc::now()).await?;

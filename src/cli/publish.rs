@@ -5,14 +5,14 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::{home, progress_bar};
+use super::{catalog::published, home, progress_bar};
 use crate::{
-    catalog::{self, Catalog},
+    catalog::Catalog,
     config::Settings,
     engine::SortPlace,
     http::tables,
     identifiers::DatasetId,
-    publish::{Applied, Progress, Publication, Published, publish, publish_changes},
+    publish::{Applied, Progress, Publication, PublishError, Published, publish, publish_changes},
     storage::{Table, upload},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct PublishArgs {
 }
 
 pub(super) async fn run(args: PublishArgs, settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
-    let catalog = catalog::load(&settings.paths.catalog)?;
+    let catalog = published(settings).await?;
     let rejects = args.rejects.unwrap_or_else(|| {
         let mut name = args.file.clone().into_os_string();
         name.push(".rejects.csv");
@@ -42,12 +42,19 @@ pub(super) async fn run(args: PublishArgs, settings: &Settings, now: DateTime<Ut
     });
     let as_of = args.as_of.unwrap_or(now);
     let job = Job { dataset: &args.dataset, file: args.file, changes: args.changes, rejects, as_of, now };
-    let done = job.run(&catalog, settings).await?;
+    let done = job.run(&catalog, settings).await.map_err(listed)?;
     println!("published {} version {}: {} rows in {} files", args.dataset, done.version, done.rows, done.files);
     if let Some(applied) = done.applied {
         println!("{}", outcome(&applied));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A file whose columns are not the catalogue's: one difference a line, because they are put right one by one.
+fn listed(error: anyhow::Error) -> anyhow::Error {
+    let Some(PublishError::Columns { path, dataset, drift }) = error.downcast_ref() else { return error };
+    let lines: String = drift.differences().iter().map(|one| format!("\n  {one}")).collect();
+    anyhow::anyhow!("`{}` does not have the columns of `{dataset}`. Nothing was published{lines}", path.display())
 }
 
 fn outcome(applied: &Applied) -> String {

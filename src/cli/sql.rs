@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use arrow::util::pretty::pretty_format_batches;
 use clap::Args;
 
-use crate::{catalog, config::Settings, engine::Engine, http::tables};
+use super::catalog::published;
+use crate::{config::Settings, engine::Engine, http::tables};
 
 #[derive(Debug, Args)]
 pub(super) struct SqlArgs {
@@ -14,7 +15,7 @@ pub(super) struct SqlArgs {
 }
 
 pub(super) async fn run(args: SqlArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let catalog = catalog::load(&settings.paths.catalog)?;
+    let catalog = published(settings).await?;
     let engine = Engine::new(&catalog, tables(settings)?, settings.lookup.sql_memory_bytes, settings.lookup.rows_max)?;
     let (_, errors) = engine.refresh().await;
     if let Some(error) = errors.into_iter().next() {

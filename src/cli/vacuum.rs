@@ -8,8 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::json;
 
+use super::catalog::published;
 use crate::{
-    catalog::{self, Catalog, Dataset},
+    catalog::{Catalog, Dataset},
     config::Settings,
     identifiers::DatasetId,
     publish::{Heap, PublishError, Retention, Vacuumed, vacuum},
@@ -39,7 +40,7 @@ pub(super) struct VacuumArgs {
 type Outcome<'a> = (&'a DatasetId, Option<Vacuumed>);
 
 pub(super) async fn run(args: VacuumArgs, settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
-    let catalog = catalog::load(&settings.paths.catalog)?;
+    let catalog = published(settings).await?;
     let retention = Retention { versions: args.keep_versions, younger_than: args.older_than };
     let mut outcomes = Vec::new();
     for dataset in chosen(&catalog, args.dataset.as_ref())? {

@@ -9,7 +9,7 @@ subject! {
     "paths" => PathSettings {
         /// Folder of everything that the node keeps: keys, audit log, ledger, clients, published tables.
         "data" => data: PathBuf = Rule::Text { default: "data", shape: "path" };
-        /// Folder of the catalogue: datasets, items, materials, departments, nodes.
+        /// Folder of the catalogue's files: at the first start they become its first revision.
         "catalog" => catalog: PathBuf = Rule::Text { default: "catalogs/guangdong", shape: "path" };
         /// File of the agreements in force.
         "agreements" => agreements: PathBuf = Rule::Text { default: "catalogs/guangdong-agreements.yaml", shape: "path" };

@@ -1,6 +1,6 @@
 //! A dataset's fields as Arrow and Delta columns, in the catalogue's order.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
@@ -31,6 +31,31 @@ pub fn delta_columns(dataset: &Dataset) -> Vec<Column> {
         required: field.required,
     };
     dataset.fields.iter().map(column).collect()
+}
+
+/// Key in a data file's metadata under which it is told what its fields were when it was published. Types alone do not
+/// tell it: a text, a code and a resident ID are all text.
+pub const KINDS: &str = "shuqiao.kinds";
+
+/// The kind of each field, as text.
+pub fn kinds(dataset: &Dataset) -> String {
+    let kinds: BTreeMap<_, _> = dataset.fields.iter().map(|field| (field.name.as_str(), field.kind.name())).collect();
+    serde_json::to_string(&kinds).unwrap_or_default()
+}
+
+/// The first field that is of another kind now than [`kinds`] told, in words.
+pub fn retyped(dataset: &Dataset, told: &str) -> Option<String> {
+    let told: BTreeMap<String, String> = serde_json::from_str(told).unwrap_or_default();
+    dataset.fields.iter().find_map(|field| {
+        let (then, now) = (told.get(field.name.as_str())?, field.kind.name());
+        let reason = || {
+            format!(
+                "`{}` was published as {then}, the catalogue now says {now}. Publish the register again",
+                field.name
+            )
+        };
+        (then != now).then(reason)
+    })
 }
 
 fn column_type(kind: &FieldKind) -> ColumnType {

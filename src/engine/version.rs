@@ -9,6 +9,7 @@ use arrow::{
 };
 use chrono::{DateTime, Utc};
 use datafusion::{
+    common::internal_err,
     error::Result as DfResult,
     execution::TaskContext,
     logical_expr::Operator,
@@ -20,12 +21,12 @@ use futures::TryStreamExt;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::{
-    EngineError, Serving, arrow_schema,
+    EngineError, KINDS, Serving, arrow_schema,
     cells::Cells,
     keyed::{KeyedExec, Shape},
     keypages::KeyPages,
     mapped::{MappedFile, not_ours},
-    rows, scan,
+    retyped, rows, scan,
 };
 use crate::{
     catalog::{Dataset, Value},
@@ -42,8 +43,9 @@ pub(super) struct Version {
     key: FieldName,
     key_column: usize,
     files: Vec<Arc<MappedFile>>,
-    /// For each file, where the columns of the schema stand in it.
-    leaves: Vec<Vec<usize>>,
+    /// For each file, where the columns of the schema stand in it. One that was declared after the file was written has
+    /// no place, and no record has a value in it.
+    leaves: Vec<Vec<Option<usize>>>,
     /// `None` where the table's pages overlap.
     key_pages: Option<KeyPages>,
     shapes: ArcSwap<HashMap<Box<[usize]>, Arc<Shape>>>,
@@ -56,7 +58,8 @@ const FETCHES_MAX: usize = 4;
 const SHAPES_MAX: usize = 256;
 
 impl Version {
-    /// Map the files and read their footers. Refuses a version that lacks a column or holds another type.
+    /// Map the files and read their footers. Refuses a version whose fields are not what the catalogue says they are, or
+    /// that lacks one by which records are found or told apart.
     pub(super) fn open(dataset: &Dataset, table: TableVersion) -> Result<Self, EngineError> {
         let schema = arrow_schema(dataset);
         let files = table
@@ -64,7 +67,7 @@ impl Version {
             .iter()
             .map(|file| {
                 let mapped = MappedFile::open(file)?;
-                let leaves = find_columns(&mapped, &schema).map_err(|reason| not_ours(&file.path, reason))?;
+                let leaves = find_columns(&mapped, dataset, &schema).map_err(|reason| not_ours(&file.path, reason))?;
                 Ok((mapped, leaves))
             })
             .collect::<Result<Vec<_>, EngineError>>()?;
@@ -155,10 +158,15 @@ impl Version {
         };
         let (file, leaves) = (&self.files[place.file as usize], &self.leaves[place.file as usize]);
         let cells = Cells { file, group: place.group as usize };
-        let Some(row) = cells.find(leaves[self.key_column], place, key)? else {
+        // INVARIANT: `find_columns` refuses a file without the key. Were there one, it would not say that a key is not there.
+        let Some(key_leaf) = leaves[self.key_column] else { return internal_err!("a version without its key") };
+        let Some(row) = cells.find(key_leaf, place, key)? else {
             return Ok(None);
         };
-        let cell = |&column: &usize| cells.cell(leaves[column], row, self.schema.field(column).data_type());
+        let cell = |&column: &usize| match leaves[column] {
+            Some(leaf) => cells.cell(leaf, row, self.schema.field(column).data_type()),
+            None => Ok(None),
+        };
         Ok(Some(columns.iter().map(cell).collect::<Result<_, _>>()?))
     }
 
@@ -180,7 +188,8 @@ impl Version {
             let leaves = &self.leaves[place.file as usize];
             let cells = Cells { file, group: place.group as usize };
             let columns = columns.iter().chain([&self.key_column]);
-            let ranges: Vec<_> = columns.flat_map(|&column| cells.ranges(leaves[column], place)).collect();
+            let leaves = columns.filter_map(|&column| leaves[column]);
+            let ranges: Vec<_> = leaves.flat_map(|leaf| cells.ranges(leaf, place)).collect();
             if ranges.iter().all(|range| file.here(range).is_some()) {
                 return found; // It was no lack of bytes.
             }
@@ -226,22 +235,34 @@ fn with_first(first: usize, rest: &[usize]) -> Vec<usize> {
     std::iter::once(first).chain(rest.iter().copied()).collect()
 }
 
-/// Where each column of the catalogue stands in the file. It must be there, under its type.
-fn find_columns(file: &MappedFile, schema: &SchemaRef) -> Result<Vec<usize>, String> {
+/// Where each column of the catalogue stands in the file. What is there is of its type and of the kind that was published;
+/// what is not there is a field that came later, and no key or state.
+fn find_columns(file: &MappedFile, dataset: &Dataset, schema: &SchemaRef) -> Result<Vec<Option<usize>>, String> {
     let metadata = file.metadata.file_metadata();
     let found = parquet::arrow::parquet_to_arrow_schema(metadata.schema_descr(), metadata.key_value_metadata())
         .map_err(|error| error.to_string())?;
+    let told = metadata.key_value_metadata().into_iter().flatten().find(|entry| entry.key == KINDS);
+    if let Some(reason) = told.and_then(|entry| retyped(dataset, entry.value.as_deref()?)) {
+        return Err(reason);
+    }
     let leaf = |field: &Arc<Field>| {
         match found.field_with_name(field.name()) {
             Ok(column) if column.data_type() == field.data_type() => {}
             Ok(column) => {
                 return Err(format!("column `{}` is {}, not {}", field.name(), column.data_type(), field.data_type()));
             }
-            Err(_) => return Err(format!("column `{}` is missing", field.name())),
+            Err(_) if is_needed(dataset, field.name()) => return Err(format!("column `{}` is missing", field.name())),
+            Err(_) => return Ok(None),
         }
         let mut leaves = metadata.schema_descr().columns().iter();
         let whole = |column: &ColumnDescPtr| column.path().parts() == [field.name().as_str()];
-        leaves.position(whole).ok_or_else(|| format!("column `{}` is nested", field.name()))
+        leaves.position(whole).map(Some).ok_or_else(|| format!("column `{}` is nested", field.name()))
     };
     schema.fields().iter().map(leaf).collect()
+}
+
+/// Without it no record is found, or a dead one would pass for a living one.
+fn is_needed(dataset: &Dataset, field: &str) -> bool {
+    let is_status = dataset.status.as_ref().is_some_and(|status| status.field.as_str() == field);
+    is_status || dataset.field(field).is_some_and(|(_, field)| dataset.is_key(&field.name))
 }

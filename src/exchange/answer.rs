@@ -200,7 +200,7 @@ impl Exchange {
 
     async fn look_up(&self, call: &Call) -> (Result<Found, Reason>, Option<usize>) {
         let (positions, status_column) = shape::positions_to_read(call);
-        let asked = self.parts.engine.look_up(&call.dataset.id, &call.subject_field, &call.subject, &positions);
+        let asked = self.parts.engine.look_up_in(&call.dataset, &call.subject_field, &call.subject, &positions);
         let looking = std::time::Instant::now();
         let looked = tokio::time::timeout(self.parts.lookup_deadline, asked).await;
         self.times.look_up.record(looking.elapsed());

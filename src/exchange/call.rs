@@ -70,7 +70,7 @@ impl Call {
 
     pub(super) fn parse(question: &Question, catalog: &Catalog, today: NaiveDate) -> Result<Self, Problem> {
         let dataset = find_dataset(&question.dataset, catalog)?;
-        let item = find_item(&question.item, catalog)?;
+        let item = find_item(&question.item, catalog, today)?;
         let case = question.case.as_deref().map(|text| parsed::<CaseNo>(text, "/case", CASE_REMEDY)).transpose()?;
         let (subject_field, subject) = subject(&question.subject, &dataset, today)?;
         let (fields, positions, wanted) = match &question.asked {
@@ -91,9 +91,10 @@ fn find_dataset(text: &str, catalog: &Catalog) -> Result<Arc<Dataset>, Problem> 
     })
 }
 
-fn find_item(text: &str, catalog: &Catalog) -> Result<Arc<Item>, Problem> {
+/// The version of the item that is in force on the day of the call.
+fn find_item(text: &str, catalog: &Catalog, today: NaiveDate) -> Result<Arc<Item>, Problem> {
     let code: ItemCode = parsed(text, "/item", "Name the item by its 31-character implementation code.")?;
-    catalog.items.get(&code).cloned().ok_or_else(|| {
+    catalog.item_on(&code, today).cloned().ok_or_else(|| {
         Problem::new(Code::UnknownItem, format!("service item `{code}` is not in the catalogue"))
             .at("/item")
             .remedy("Name the 31-character implementation code of an item that this node knows.")

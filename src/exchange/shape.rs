@@ -68,7 +68,9 @@ pub(super) fn reason_of(error: &LookupError) -> Reason {
     match error {
         LookupError::NotPublished { .. } => Reason::NotPublished,
         LookupError::TooMany { .. } => Reason::Ambiguous,
-        LookupError::Unknown { .. } | LookupError::Unreadable { .. } => Reason::SourceUnavailable,
+        LookupError::Unknown { .. } | LookupError::Changed { .. } | LookupError::Unreadable { .. } => {
+            Reason::SourceUnavailable
+        }
     }
 }
 

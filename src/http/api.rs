@@ -1,5 +1,6 @@
 //! The JSON API: its routes and its OpenAPI document. One file per act of a user.
 
+mod catalog;
 mod disclosures;
 mod health;
 mod keys;
@@ -18,6 +19,8 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
+
+pub(crate) use catalog::bodies as catalog_bodies;
 
 use super::{Node, problem::ProblemResponse};
 use crate::problem::{Code, Problem};
@@ -49,6 +52,7 @@ fn routes() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(verifications::verify))
         .routes(routes!(disclosures::disclose))
         .routes(routes!(token::issue))
+        .merge(catalog::routes())
         .merge(objections::routes())
         .merge(suspensions::routes())
         .routes(routes!(keys::jwks))

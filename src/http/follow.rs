@@ -4,9 +4,18 @@ use std::sync::{Arc, atomic::Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Node, NodeError};
+use metrics::counter;
+
+use super::{Node, NodeError, shelf::Shelf};
 use crate::{
-    agreements, catalog, config::Settings, exchange::Rights, ledger::Ledger, objections::Marks, policy::PolicySet,
+    agreements::{self, Agreements},
+    catalog::{Catalog, Sources},
+    config::Settings,
+    exchange::{Rights, day_in_china, prove_the_locks},
+    ledger::Ledger,
+    objections::Marks,
+    policy::PolicySet,
+    revisions::{self, Current},
 };
 
 /// How long answers say that their record was corrected.
@@ -36,7 +45,42 @@ impl Node {
             rights.objections = Arc::new(objections);
             self.exchange.set_rights(rights);
         }
+        // After what was stopped: a catalogue that cannot be taken must not keep anything going.
+        if let Some(current) = self.changed_catalog().await? {
+            self.take_catalog(&current).await?;
+        }
         self.stamp.store(stamp, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The published catalogue, where it is another than the one in use.
+    async fn changed_catalog(&self) -> Result<Option<Current>, NodeError> {
+        let published = self.ledger.published_revision().await?.map(|revision| revision.number);
+        if published.is_none_or(|number| number == self.shelf().revision) {
+            return Ok(None);
+        }
+        Ok(Some(revisions::current(&self.ledger).await?))
+    }
+
+    /// Decide, serve and show by a new catalogue, once its locks are proven.
+    async fn take_catalog(&self, current: &Current) -> Result<(), NodeError> {
+        let agreements = Arc::new(held(&self.settings, &self.ledger, &current.catalog).await?);
+        let policies = self.exchange.rights().policies;
+        prove_the_locks(&current.catalog, &agreements, &policies, day_in_china(self.now()))?;
+        // The engine first: it answers calls of the catalogue before as well, by the names of their fields.
+        for error in self.engine.take(&current.catalog).await? {
+            counter!("shuqiao_version_errors_total").increment(1);
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a register does not fit the new catalogue and is not served until it is published again"
+            );
+        }
+        let mut rights = self.exchange.rights();
+        rights.catalog = Arc::clone(&current.catalog);
+        rights.agreements = agreements;
+        self.exchange.set_rights(rights);
+        self.shelf.store(Arc::new(Shelf::new(current)));
+        tracing::info!(revision = current.revision.number, "the catalogue has changed");
         Ok(())
     }
 }
@@ -47,15 +91,43 @@ pub(super) async fn read_rights(
     settings: &Settings,
     ledger: &Ledger,
     now: DateTime<Utc>,
-) -> Result<(i64, Rights), NodeError> {
+) -> Result<(i64, Rights, Current), NodeError> {
+    seed(settings, ledger, now).await?;
     let stamp = ledger.stamp().await?;
     let paths = &settings.paths;
-    let catalog = Arc::new(catalog::load(&paths.catalog)?);
-    let agreements = Arc::new(agreements::load(&paths.agreements, &catalog)?);
+    let current = revisions::current(ledger).await?;
+    let catalog = Arc::clone(&current.catalog);
+    let agreements = Arc::new(held(settings, ledger, &catalog).await?);
     let policies = Arc::new(PolicySet::load(&paths.policies)?);
     let suspensions = Arc::new(ledger.suspensions().await?);
     let objections = Arc::new(marks(ledger, now).await?);
-    Ok((stamp, Rights { catalog, agreements, policies, suspensions, objections }))
+    Ok((stamp, Rights { catalog, agreements, policies, suspensions, objections }, current))
+}
+
+/// The node's files make the first catalogue; after that they are what somebody may propose.
+async fn seed(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Result<(), NodeError> {
+    let folder = &settings.paths.catalog;
+    if revisions::seed(ledger, folder, now).await? {
+        tracing::info!(folder = %folder.display(), "the catalogue's first revision was read from files");
+        return Ok(());
+    }
+    let published = ledger.published_revision().await?;
+    if let (Some(published), Ok(files)) = (published, Sources::read(folder))
+        && files.hash() != published.hash
+    {
+        tracing::warn!(
+            revision = published.number,
+            folder = %folder.display(),
+            "the files differ from the published catalogue and are not used; `shuqiao catalog apply` proposes them"
+        );
+    }
+    Ok(())
+}
+
+/// The agreements of the node's file, but for those that a change of the catalogue has ended.
+async fn held(settings: &Settings, ledger: &Ledger, catalog: &Catalog) -> Result<Agreements, NodeError> {
+    let ended = revisions::ended(ledger).await?;
+    Ok(agreements::load_except(&settings.paths.agreements, catalog, &ended)?)
 }
 
 async fn marks(ledger: &Ledger, now: DateTime<Utc>) -> Result<Marks, NodeError> {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::{digest, rand};
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::{counter, gauge};
@@ -19,7 +19,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::{follow, tables::tables};
+use super::{follow, shelf::Shelf, tables::tables};
 use crate::{
     agreements::AgreementsError,
     audit::{
@@ -40,6 +40,7 @@ use crate::{
     ledger::{Ledger, LedgerError},
     policy::{Operation, PolicyError},
     problem::{Code, Problem},
+    revisions::SeedError,
     storage::{StorageError, write_whole},
 };
 
@@ -54,6 +55,10 @@ pub enum NodeError {
     Calendar(#[from] CalendarError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Revision(#[from] Problem),
+    #[error(transparent)]
+    Seed(#[from] SeedError),
     #[error(transparent)]
     Agreements(#[from] AgreementsError),
     #[error(transparent)]
@@ -84,6 +89,8 @@ pub enum NodeError {
 pub struct Node {
     pub settings: Settings,
     pub(super) ledger: Ledger,
+    /// The published catalogue as it is shown.
+    pub(super) shelf: ArcSwap<Shelf>,
     /// Of the ledger, when it was last read for what calls are decided by.
     pub(super) stamp: AtomicI64,
     pub(super) pseudonyms: Arc<Pseudonymiser>,
@@ -114,7 +121,7 @@ impl Node {
         let now = clock();
         let paths = &settings.paths;
         let ledger = open_ledger(&settings).await?;
-        let (stamp, rights) = follow::read_rights(&settings, &ledger, now).await?;
+        let (stamp, rights, current) = follow::read_rights(&settings, &ledger, now).await?;
         let catalog = Arc::clone(&rights.catalog);
         let probes = prove_the_locks(&catalog, &rights.agreements, &rights.policies, day_in_china(now))?;
         tracing::info!(probes, policies = rights.policies.hash(), "start-up probes passed");
@@ -158,6 +165,7 @@ impl Node {
         let node = Arc::new(Self {
             settings,
             ledger,
+            shelf: ArcSwap::from_pointee(Shelf::new(&current)),
             stamp: AtomicI64::new(stamp),
             pseudonyms,
             calendar,
@@ -183,6 +191,11 @@ impl Node {
     /// The catalogue in force.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.exchange.rights().catalog
+    }
+
+    /// The same, as it is shown.
+    pub(super) fn shelf(&self) -> Arc<Shelf> {
+        self.shelf.load_full()
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {

@@ -9,8 +9,8 @@ use chrono::NaiveDate;
 use super::{Operation, Question, files::Names};
 use crate::{
     catalog::{
-        Bilingual, Comparator, Dataset, Department, Disclosure, Field, FieldKind, Item, MaskStyle, Material,
-        Sensitivity, Sharing, SharingAttribute, StandIn, UpdateCycle,
+        Bilingual, Comparator, Dataset, Department, Disclosure, Field, FieldKind, Format, Item, Listing, MaskStyle,
+        Material, OpenAttribute, Opening, Sensitivity, Sharing, SharingAttribute, SharingMode, StandIn, UpdateCycle,
     },
     identifiers::FieldName,
     ledger::{Agreement, Budget},
@@ -82,7 +82,7 @@ fn department() -> Department {
 fn dataset() -> Dataset {
     Dataset {
         id: parsed("specimen"),
-        code: String::new(),
+        code: parsed("101001/1"),
         name: words(),
         summary: words(),
         provider: parsed("provider"),
@@ -93,6 +93,14 @@ fn dataset() -> Dataset {
         secondary_keys: Vec::new(),
         status: None,
         reject_share_max: 0.0,
+        listing: Listing {
+            format: Format::Database,
+            modes: vec![SharingMode::ServiceInterface],
+            opening: Opening { attribute: OpenAttribute::NotOpen, conditions: None },
+            published_on: NaiveDate::MIN,
+            updated_on: NaiveDate::MIN,
+            related: Vec::new(),
+        },
         fields: vec![field("never", Disclosure::Never), field("compared", Disclosure::CompareOnly)],
     }
 }
@@ -101,6 +109,7 @@ fn item() -> Item {
     let stand_in = StandIn { dataset: parsed("specimen"), fields: names_of_fields() };
     Item {
         code: parsed("11440100MB9YYY997R3440101001000"),
+        version: 1,
         name: words(),
         department: parsed("specimen"),
         valid_from: NaiveDate::MIN,

@@ -18,7 +18,7 @@ use parquet::{
 use super::{PublishError, ranges::Bounds};
 use crate::{
     catalog::Dataset,
-    engine::arrow_schema,
+    engine::{KINDS, arrow_schema, retyped},
     identifiers::VersionNo,
     storage::{StorageError, delta},
 };
@@ -51,6 +51,11 @@ impl Base {
         let mut files = Vec::with_capacity(newest.files.len());
         for file in newest.files {
             let metadata = footer(&file.path)?;
+            let told = metadata.file_metadata().key_value_metadata().into_iter().flatten().find(|one| one.key == KINDS);
+            if let Some(reason) = told.and_then(|told| retyped(dataset, told.value.as_deref()?)) {
+                let reason = reason.trim_end_matches(". Publish the register again");
+                return Err(unfit(reason));
+            }
             let (first, last) = key_range(&metadata, dataset).ok_or_else(|| unfit("a file has no page index"))?;
             let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
             files.push(BaseFile { path: file.path, rows, first, last });

@@ -15,8 +15,9 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::{
     PublishError,
     chunks::{Piece, Pieces},
+    drift::{Drift, Given},
 };
-use crate::catalog::{Dataset, Field};
+use crate::catalog::Dataset;
 
 /// Column of a file of changes that tells what each row is.
 pub(super) const CHANGE: &str = "_change";
@@ -66,11 +67,11 @@ enum Source {
 impl Input {
     /// Open a file by its extension and find the catalogue's fields in it.
     pub(super) fn open(path: &Path, dataset: &Dataset, changes: bool) -> Result<Self, PublishError> {
-        let (names, source, total) = match Format::of(path)? {
+        let (given, source, total) = match Format::of(path)? {
             Format::Csv => csv(path)?,
             Format::Parquet => parquet(path)?,
         };
-        let columns = Columns::find(&names, path, dataset, changes)?;
+        let columns = Columns::find(&given, path, dataset, changes)?;
         Ok(Self { columns, parts: Mutex::new(Parts { source, taken: 0 }), total })
     }
 
@@ -120,75 +121,47 @@ impl Format {
     }
 }
 
-/// Names of the columns, the rest of the file, its bytes.
-fn csv(path: &Path) -> Result<(Vec<String>, Source, u64), PublishError> {
+/// The columns, the rest of the file, its bytes.
+fn csv(path: &Path) -> Result<(Vec<Given>, Source, u64), PublishError> {
     let mut file = File::open(path).map_err(unreadable(path))?;
     let bytes = file.metadata().map_err(unreadable(path))?.len();
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(&file);
     let header = reader.headers().map_err(|error| unreadable(path)(io::Error::other(error)))?;
-    let names = header.iter().map(|name| name.trim_start_matches(BYTE_ORDER_MARK).trim().to_owned()).collect();
+    let named = |name: &str| name.trim_start_matches(BYTE_ORDER_MARK).trim().to_owned();
+    let columns = header.iter().map(|name| Given { name: named(name), kind: None }).collect();
     let start = reader.position().byte();
     let mut header = Vec::new();
     file.seek(SeekFrom::Start(0)).map_err(unreadable(path))?;
     file.by_ref().take(start).read_to_end(&mut header).map_err(unreadable(path))?;
     let line = 1 + memchr_iter(b'\n', &header).count() as u64;
     let pieces = Pieces::new(file, start, line).map_err(unreadable(path))?;
-    Ok((names, Source::Csv(pieces), bytes))
+    Ok((columns, Source::Csv(pieces), bytes))
 }
 
-/// Names of the columns, the batches, how many rows.
-fn parquet(path: &Path) -> Result<(Vec<String>, Source, u64), PublishError> {
+/// The columns, the batches, how many rows.
+fn parquet(path: &Path) -> Result<(Vec<Given>, Source, u64), PublishError> {
     let failed = |error: parquet::errors::ParquetError| unreadable(path)(io::Error::other(error));
     let file = File::open(path).map_err(unreadable(path))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed)?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
     let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(failed)?;
-    let names = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
-    Ok((names, Source::Parquet { reader, done: 0 }, rows))
+    let columns = reader.schema();
+    let columns = columns.fields().iter();
+    let columns = columns.map(|field| Given { name: field.name().clone(), kind: Some(field.data_type().clone()) });
+    Ok((columns.collect(), Source::Parquet { reader, done: 0 }, rows))
 }
 
 impl Columns {
     /// Unknown, doubled and missing columns are refused: a misspelt header would otherwise publish a register whose field
     /// is empty.
-    pub(super) fn find(names: &[String], path: &Path, dataset: &Dataset, changes: bool) -> Result<Self, PublishError> {
-        let refused = |reason| PublishError::Columns { path: path.to_owned(), dataset: dataset.id.clone(), reason };
-        for (position, name) in names.iter().enumerate() {
-            if names[..position].contains(name) {
-                return Err(refused(format!("column `{name}` stands in it twice")));
-            }
-            if !(changes && name == CHANGE) {
-                known(name, dataset).map_err(refused)?;
-            }
+    pub(super) fn find(given: &[Given], path: &Path, dataset: &Dataset, changes: bool) -> Result<Self, PublishError> {
+        if let Some(drift) = Drift::between(given, dataset, changes) {
+            return Err(PublishError::Columns { path: path.to_owned(), dataset: dataset.id.clone(), drift });
         }
-        let place = |wanted: &str| names.iter().position(|name| name == wanted);
-        let find = |field: &Field| match place(field.name.as_str()) {
-            None if field.required => Err(refused(format!("column `{}` is missing", field.name))),
-            column => Ok(column),
-        };
-        let fields = dataset.fields.iter().map(find).collect::<Result<_, _>>()?;
-        let change = place(CHANGE);
-        if changes && change.is_none() {
-            let reason = format!("column `{CHANGE}` is missing. In a file of changes it says `upsert` or `delete`");
-            return Err(refused(reason));
-        }
-        Ok(Self { fields, change, width: names.len() })
+        let place = |wanted: &str| given.iter().position(|column| column.name == wanted);
+        let fields = dataset.fields.iter().map(|field| place(field.name.as_str())).collect();
+        Ok(Self { fields, change: place(CHANGE), width: given.len() })
     }
-}
-
-fn known(name: &str, dataset: &Dataset) -> Result<(), String> {
-    if dataset.field(name).is_some() {
-        return Ok(());
-    }
-    if name == CHANGE {
-        return Err(format!("column `{CHANGE}` is of a file of changes. Publish it with `--changes`"));
-    }
-    let near = dataset
-        .fields
-        .iter()
-        .map(|field| field.name.as_str())
-        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    let hint = near.map(|near| format!(". Did you mean `{near}`?")).unwrap_or_default();
-    Err(format!("column `{name}` is not a field of it{hint}"))
 }
 
 pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> PublishError {

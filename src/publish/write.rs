@@ -18,7 +18,7 @@ use parquet::{
     arrow::ArrowWriter,
     basic::Compression,
     file::{
-        metadata::SortingColumn,
+        metadata::{KeyValue, SortingColumn},
         properties::{EnabledStatistics, WriterProperties},
     },
     schema::types::ColumnPath,
@@ -28,6 +28,7 @@ use uuid::Uuid;
 use super::{PublishError, leftovers};
 use crate::{
     catalog::Dataset,
+    engine::{KINDS, kinds},
     storage::{StorageError, delta::NewFile, sync_folder},
 };
 
@@ -187,7 +188,9 @@ fn properties(dataset: &Dataset, key_column: usize) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::Chunk)
         // Key bounds are kept whole: pages whose cut bounds touch would look as if they overlapped.
         .set_column_index_truncate_length(None)
-        .set_sorting_columns(Some(vec![sorted]));
+        .set_sorting_columns(Some(vec![sorted]))
+        // A later catalogue may say otherwise of a field; the file then tells what it was.
+        .set_key_value_metadata(Some(vec![KeyValue::new(KINDS.to_owned(), kinds(dataset))]));
     // The key's page is searched in every look-up; unpacking it would take longer than searching it.
     let key = ColumnPath::from(dataset.key.as_str());
     builder = builder

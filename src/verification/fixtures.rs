@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 
 use super::{Claim, ClaimError, ClaimInput, Comparison, Scalar};
 use crate::catalog::{
-    Bilingual, Comparator, Dataset, Disclosure, Field, FieldKind, MaskStyle, Sensitivity, Sharing, SharingAttribute,
-    Status, UpdateCycle, Value,
+    Bilingual, Comparator, Dataset, Disclosure, Field, FieldKind, Format, Listing, MaskStyle, OpenAttribute, Opening,
+    Sensitivity, Sharing, SharingAttribute, SharingMode, Status, UpdateCycle, Value,
 };
 
 pub(super) const NAME: FieldKind = FieldKind::Text { chars_max: 50 };
@@ -42,7 +42,7 @@ pub(super) fn persons() -> Dataset {
     let bilingual = || Bilingual { zh: "自然人".into(), en: "natural persons".into() };
     Dataset {
         id: "natural-person".parse().unwrap(),
-        code: "101001/000001".into(),
+        code: "101001/000001".parse().unwrap(),
         name: bilingual(),
         summary: bilingual(),
         provider: "gd-public-security".parse().unwrap(),
@@ -53,6 +53,14 @@ pub(super) fn persons() -> Dataset {
         secondary_keys: vec!["name".parse().unwrap()],
         status: Some(Status { field: "status".parse().unwrap(), ordinary: vec!["0".into()] }),
         reject_share_max: 0.01,
+        listing: Listing {
+            format: Format::Database,
+            modes: vec![SharingMode::ServiceInterface],
+            opening: Opening { attribute: OpenAttribute::NotOpen, conditions: None },
+            published_on: today(),
+            updated_on: today(),
+            related: Vec::new(),
+        },
         fields: vec![
             field("resident_id", FieldKind::ResidentId, Comparator::Code),
             field("name", NAME, Comparator::Name),

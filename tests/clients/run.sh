@@ -80,6 +80,7 @@ for form in single batch; do
 done
 check "token: PyPI PyJWT makes an assertion that is accepted" "$tools/python.ready" "$python" "$here/token_pyjwt.py"
 check "table: PyPI deltalake reads the published version" "$tools/python.ready" "$python" "$here/table_deltalake.py"
+check "catalogue: PyPI rdflib reads the DCAT, and SPARQL finds its datasets" "$tools/python.ready" "$python" "$here/dcat_rdflib.py"
 check "openapi: schemathesis finds no 5xx and no undocumented status" "$tools/python.ready" "$python" "$here/openapi_schemathesis.py"
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,6 +1,7 @@
 //! The commands as a person runs them: what they print, and how they exit.
 
 mod call;
+mod catalog;
 mod client;
 mod demo;
 mod id;

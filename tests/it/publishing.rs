@@ -1,5 +1,6 @@
 //! Publication and the look-ups that follow from it, on real files.
 
+mod catalogue;
 mod changes;
 mod vacuum;
 

@@ -12,8 +12,9 @@ use super::{
     },
     bilingual, each,
     field::{field, sensitivity},
+    listing,
 };
-use crate::identifiers::{DepartmentId, FieldName};
+use crate::identifiers::{DepartmentId, FieldName, ResourceCode};
 
 /// Codes named in a remedy, at most.
 const CODES_SHOWN_MAX: usize = 10;
@@ -24,23 +25,26 @@ pub(super) fn datasets(
     departments: &Declared<Department>,
 ) -> Declared<Dataset> {
     let mut codes = BTreeMap::new();
-    each(
+    let datasets = each(
         inspection,
         files,
         ("datasets", "dataset", "id"),
         |file| &file.datasets,
         |raw| &raw.id,
         |inspection, path, raw| {
-            resource_code(inspection, &path.key("code"), raw, &mut codes);
-            dataset(inspection, path, raw, departments)
+            let code = resource_code(inspection, &path.key("code"), raw, &mut codes);
+            dataset(inspection, path, raw, code, departments)
         },
-    )
+    );
+    listing::check_related(inspection, files, &codes);
+    datasets
 }
 
 fn dataset(
     inspection: &mut Inspection,
     path: &Path<'_>,
     raw: &RawDataset,
+    code: Option<ResourceCode>,
     departments: &Declared<Department>,
 ) -> Option<Dataset> {
     let id = inspection.parse(&path.key("id"), &raw.id);
@@ -50,6 +54,7 @@ fn dataset(
     let sharing = sharing(inspection, &path.key("sharing"), &raw.sharing);
     let sensitivity = sensitivity(inspection, &path.key("sensitivity"), &raw.sensitivity);
     let reject_share_max = share(inspection, &path.key("reject_share_max"), &raw.reject_share_max);
+    let listing = listing::listing(inspection, &path.key("listing"), &raw.listing, sharing.as_ref());
     let fields = fields(inspection, &path.key("fields"), raw);
     let key = key(inspection, &path.key("key"), &raw.key, &fields, true);
     let secondary_keys = secondary_keys(inspection, &path.key("secondary_keys"), raw, &fields);
@@ -60,7 +65,7 @@ fn dataset(
     let in_order = raw.fields.value.iter().map(|field| fields.get(&field.value.name.value)?.sound.clone());
     Some(Dataset {
         id: id?,
-        code: raw.code.value.clone(),
+        code: code?,
         name: name?,
         summary: summary?,
         provider: provider?,
@@ -71,6 +76,7 @@ fn dataset(
         secondary_keys,
         status,
         reject_share_max: reject_share_max?,
+        listing: listing?,
         fields: in_order.collect::<Option<Vec<Field>>>()?,
     })
 }
@@ -84,26 +90,22 @@ fn provider(
     inspection.refer(path, "department", name, departments).map(|department| department.id.clone())
 }
 
-/// Class, item, section and detail in digits, a slash, a serial number; each code once.
-fn resource_code(inspection: &mut Inspection, path: &Path<'_>, raw: &RawDataset, codes: &mut BTreeMap<String, String>) {
-    let digits = |text: &str| !text.is_empty() && text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let code = &raw.code;
-    match code.value.split_once('/') {
-        Some((class, serial)) if class.len() >= 6 && digits(class) && digits(serial) => {}
-        _ => {
-            let message = format!("{} is not a resource code", quoted(&code.value));
-            let remedy = "Write six or more digits, a slash and a serial number, such as 101001/000001";
-            inspection.complaints.add(path, code.position, message, remedy);
-            return;
-        }
-    }
-    if let Some(other) = codes.insert(code.value.clone(), raw.id.value.clone())
+/// Each code once.
+fn resource_code(
+    inspection: &mut Inspection,
+    path: &Path<'_>,
+    raw: &RawDataset,
+    codes: &mut BTreeMap<ResourceCode, String>,
+) -> Option<ResourceCode> {
+    let code: ResourceCode = inspection.parse(path, &raw.code)?;
+    if let Some(other) = codes.insert(code.clone(), raw.id.value.clone())
         && other != raw.id.value
     {
         let message =
-            format!("the resource code {} is already that of the dataset {}", quoted(&code.value), quoted(&other));
-        inspection.complaints.add(path, code.position, message, "Give each dataset its own");
+            format!("the resource code {} is already that of the dataset {}", quoted(&raw.code.value), quoted(&other));
+        inspection.complaints.add(path, raw.code.position, message, "Give each dataset its own");
     }
+    Some(code)
 }
 
 /// What is not shared, or only under conditions, must say why (decree 809, articles 15 and 16).

@@ -1,30 +1,80 @@
 //! Service items, their materials and what stands in for them.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use super::{
     super::{
         Dataset, Department, Disclosure, Item, Material, SharingAttribute, StandIn,
-        complaint::{Path, quoted},
+        complaint::{Path, Position, quoted},
         inspection::{Declared, Inspection},
         raw::{RawFile, RawItem, RawMaterial, RawStandIn},
     },
-    bilingual, each,
+    bilingual,
 };
 use crate::identifiers::{ItemCode, ItemCodeKind};
+
+/// The newest version of each item, and those before it.
+pub(super) type Items = (BTreeMap<ItemCode, Arc<Item>>, BTreeMap<ItemCode, Vec<Arc<Item>>>);
 
 pub(super) fn items(
     inspection: &mut Inspection,
     files: &[(String, RawFile)],
     departments: &Declared<Department>,
     datasets: &Declared<Dataset>,
-) -> Declared<Item> {
-    each(
-        inspection,
-        files,
-        ("items", "item", "code"),
-        |file| &file.items,
-        |raw| &raw.code,
-        |inspection, path, raw| item(inspection, path, raw, departments, datasets),
-    )
+) -> Items {
+    let mut declared = Declared::new();
+    let mut editions: BTreeMap<ItemCode, Vec<Edition<'_>>> = BTreeMap::new();
+    for (file, raw) in files {
+        let root = Path::file(file);
+        let heading = root.key("items");
+        for (index, element) in raw.items.iter().enumerate() {
+            let path = heading.index(index);
+            let (raw, code) = (&element.value, &element.value.code);
+            let sound = item(inspection, &path, raw, departments, datasets);
+            let named = match &raw.version {
+                Some(version) => format!("{} version {}", code.value, version.value),
+                None => code.value.clone(),
+            };
+            // Without a number it is the first, as with the number 1.
+            let named = named.strip_suffix(" version 1").unwrap_or(&named).to_owned();
+            inspection.declare(&path.key("code"), "item", (named, code.position), Some(()), &mut declared);
+            if let Some(sound) = sound {
+                let place = (file.as_str(), index, raw.valid_from.position);
+                editions.entry(sound.code.clone()).or_default().push((Arc::new(sound), place));
+            }
+        }
+    }
+    let (mut newest, mut earlier) = (BTreeMap::new(), BTreeMap::new());
+    for (code, mut all) in editions {
+        all.sort_by_key(|(item, _)| item.version);
+        check_sequence(inspection, &all);
+        let mut all: Vec<_> = all.into_iter().map(|(item, _)| item).collect();
+        newest.extend(all.pop().map(|item| (code.clone(), item)));
+        if !all.is_empty() {
+            earlier.insert(code, all);
+        }
+    }
+    (newest, earlier)
+}
+
+/// A version of an item, and where it stands: file, position in the list, and of its first day.
+type Edition<'f> = (Arc<Item>, (&'f str, usize, Position));
+
+/// On no day two versions of an item are in force: which materials are asked for would be open.
+fn check_sequence(inspection: &mut Inspection, editions: &[Edition<'_>]) {
+    for pair in editions.windows(2) {
+        let ((before, _), (after, (file, index, position))) = (&pair[0], &pair[1]);
+        let message = match before.valid_until {
+            Some(last) if last < after.valid_from => continue,
+            Some(last) => format!("in force together with version {}, which ends on {last}", before.version),
+            None => format!("in force together with version {}, which has no last day", before.version),
+        };
+        let root = Path::file(file);
+        let path = root.key("items");
+        let path = path.index(*index);
+        let remedy = format!("Let version {} end before version {} begins", before.version, after.version);
+        inspection.complaints.add(&path.key("valid_from"), *position, message, remedy);
+    }
 }
 
 fn item(
@@ -35,6 +85,13 @@ fn item(
     datasets: &Declared<Dataset>,
 ) -> Option<Item> {
     let code = implementation_code(inspection, &path.key("code"), raw);
+    let version = raw.version.as_ref().map_or(1, |version| version.value);
+    if let Some(raw_version) = &raw.version
+        && version == 0
+    {
+        let message = "there is no version 0";
+        inspection.complaints.add(&path.key("version"), raw_version.position, message, "Count from 1");
+    }
     let name = bilingual(inspection, &path.key("name"), &raw.name);
     let department = inspection.refer(&path.key("department"), "department", &raw.department, departments);
     if let (Some(code), Some(department)) = (&code, department)
@@ -59,6 +116,7 @@ fn item(
     let (valid_from, valid_until) = period?;
     Some(Item {
         code: code?,
+        version,
         name: name?,
         department: department?.id.clone(),
         valid_from,

@@ -66,12 +66,12 @@ fn names_that_are_declared_nowhere_are_complained_about_with_the_nearest() {
         (
             "department: window",
             "department: vvv",
-            "73:17: items[0].department: unknown department `vvv`. Declare the department, or",
+            "74:17: items[0].department: unknown department `vvv`. Declare the department, or",
         ),
         (
             "dataset: people",
             "dataset: peopel",
-            "80:24: items[0].materials[0].stand_ins[0].dataset: unknown dataset `peopel`. Did you mean `people`?",
+            "81:24: items[0].materials[0].stand_ins[0].dataset: unknown dataset `peopel`. Did you mean `people`?",
         ),
     ];
     for (old, new, expected) in cases {
@@ -80,7 +80,7 @@ fn names_that_are_declared_nowhere_are_complained_about_with_the_nearest() {
     expect(
         &[("fields: [resident_id, name]", "fields: [resident_id, nam]")],
         &[
-            "80:54: items[0].materials[0].stand_ins[0].fields[1]: the dataset `people` has no field `nam`. Did you mean `name`?",
+            "81:54: items[0].materials[0].stand_ins[0].fields[1]: the dataset `people` has no field `nam`. Did you mean `name`?",
         ],
     );
 }
@@ -98,41 +98,45 @@ fn identifiers_must_be_valid_and_in_their_standard_spelling() {
             "11440000000999993t",
             "7:18: departments[0].credit_code: `11440000000999993t` is not in its standard spelling. Write it as 11440000000999993T",
         ),
-        ("code: 101001/000001", "code: 101001-1", "17:11: datasets[0].code: `101001-1` is not a resource code"),
+        (
+            "code: 101001/000001",
+            "code: 101001-1",
+            "17:11: datasets[0].code: `101001-1` is not accepted here: a resource code has a slash",
+        ),
         (
             "division: \"440000\"\n",
             "division: \"440102\"\n",
             "8:15: departments[0].division: the division `440102` has been abolished. Name 440104, which took its place",
         ),
-        ("element: GMSFHM", "element: gmsfhm", "31:18: datasets[0].fields[0].element: `gmsfhm` is not the short name"),
-        ("name: married", "name: Married", "46:15: datasets[0].fields[2].name: `Married` is not accepted here"),
+        ("element: GMSFHM", "element: gmsfhm", "32:18: datasets[0].fields[0].element: `gmsfhm` is not the short name"),
+        ("name: married", "name: Married", "47:15: datasets[0].fields[2].name: `Married` is not accepted here"),
         (
             "id: identity-card",
             "id: identity_card",
-            "77:13: items[0].materials[0].id: `identity_card` is not accepted here",
+            "78:13: items[0].materials[0].id: `identity_card` is not accepted here",
         ),
         (
             "3440101001000",
             "7440101001000",
-            "71:11: items[0].code: `11440100MB9YYY997R7440101001000` is not accepted here",
+            "72:11: items[0].code: `11440100MB9YYY997R7440101001000` is not accepted here",
         ),
     ] {
         expect(&[(old, new)], &[expected]);
     }
     expect(
         &[("code: 11440100MB9YYY997R3440101001000", "code: \"440101001000\"")],
-        &["71:11: items[0].code: `440101001000` is a basic code. Write the implementation code"],
+        &["72:11: items[0].code: `440101001000` is a basic code. Write the implementation code"],
     );
 }
 
 #[test]
 fn nothing_is_declared_twice() {
     for (old, new, expected) in [
-        ("name: married", "name: name", "46:15: datasets[0].fields[2].name: the field `name` is declared twice"),
+        ("name: married", "name: name", "47:15: datasets[0].fields[2].name: the field `name` is declared twice"),
         (
             "fields: [resident_id, name]",
             "fields: [name, name]",
-            "80:47: items[0].materials[0].stand_ins[0].fields[1]: `name` stands twice in the list",
+            "81:47: items[0].materials[0].stand_ins[0].fields[1]: `name` stands twice in the list",
         ),
         (
             "secondary_keys: [name]",
@@ -206,19 +210,19 @@ fn comparator_mask_and_level_fit_the_field() {
         (
             "comparator: code",
             "comparator: date",
-            "33:21: datasets[0].fields[0].comparator: the comparator does not fit the kind of the field. Use `code` or `exact`",
+            "34:21: datasets[0].fields[0].comparator: the comparator does not fit the kind of the field. Use `code` or `exact`",
         ),
         ("mask: name", "mask: name\n        required: true", ""),
         ("mask: name", "mask: phone", ""),
         (
             "mask: resident_id",
             "mask: phone",
-            "36:15: datasets[0].fields[0].mask: the mask does not fit the kind of the field",
+            "37:15: datasets[0].fields[0].mask: the mask does not fit the kind of the field",
         ),
         (
             "disclosure: compare_only",
             "disclosure: plain",
-            "52:21: datasets[0].fields[2].disclosure: a field at level 4 may not be disclosed `plain`",
+            "53:21: datasets[0].fields[2].disclosure: a field at level 4 may not be disclosed `plain`",
         ),
         (
             "update_cycle: daily\n    sensitivity: 4",
@@ -228,34 +232,34 @@ fn comparator_mask_and_level_fit_the_field() {
         (
             "chars_max: 50",
             "chars_max: 0",
-            "41:20: datasets[0].fields[1].chars_max: a text of at most 0 characters cannot be kept",
+            "42:20: datasets[0].fields[1].chars_max: a text of at most 0 characters cannot be kept",
         ),
         (
             "kind: text\n        chars_max: 50",
             "kind: text",
-            "40:15: datasets[0].fields[1].kind: a field of kind `text` needs `chars_max`",
+            "41:15: datasets[0].fields[1].kind: a field of kind `text` needs `chars_max`",
         ),
         (
             "kind: boolean",
             "kind: boolean\n        chars_max: 5",
-            "50:20: datasets[0].fields[2].chars_max: only a field of kind `text` has `chars_max`",
+            "51:20: datasets[0].fields[2].chars_max: only a field of kind `text` has `chars_max`",
         ),
         (
             "kind: boolean",
             "kind: boolean\n        codes: { a: b }",
-            "50:16: datasets[0].fields[2].codes: only a field of kind `code` has `codes`",
+            "51:16: datasets[0].fields[2].codes: only a field of kind `code` has `codes`",
         ),
         (
             "        codes: { \"0\": 正常, \"9\": 死亡 }\n",
             "",
-            "65:15: datasets[0].fields[4].kind: a field of kind `code` needs `codes`",
+            "66:15: datasets[0].fields[4].kind: a field of kind `code` needs `codes`",
         ),
         (
             "codes: { \"0\": 正常,",
             "codes: { \"0 \": 正常, \"0\": 好,",
-            "66:18: datasets[0].fields[4].codes: `0 ` is not a code",
+            "67:18: datasets[0].fields[4].codes: `0 ` is not a code",
         ),
-        ("\"9\": 死亡", "\"9\": \"\"", "66:32: datasets[0].fields[4].codes.9: the text is empty"),
+        ("\"9\": 死亡", "\"9\": \"\"", "67:32: datasets[0].fields[4].codes.9: the text is empty"),
         ("reject_share_max: 0.01", "reject_share_max: 1.5", "27:23: datasets[0].reject_share_max: 1.5 is not a share"),
         ("reject_share_max: 0.01", "reject_share_max: .nan", "27:23: datasets[0].reject_share_max: NaN is not a share"),
     ] {
@@ -266,8 +270,8 @@ fn comparator_mask_and_level_fit_the_field() {
     expect(
         &lower,
         &[
-            "51:22: datasets[0].fields[2].sensitivity: the field is at level 4, its dataset only at 3",
-            "60:22: datasets[0].fields[3].sensitivity: the field is at level 4, its dataset only at 3",
+            "52:22: datasets[0].fields[2].sensitivity: the field is at level 4, its dataset only at 3",
+            "61:22: datasets[0].fields[3].sensitivity: the field is at level 4, its dataset only at 3",
         ],
     );
 }
@@ -287,7 +291,7 @@ fn what_is_not_freely_shared_says_why() {
         ("sharing: { attribute: conditional, ground: \"\" }", "21:48: datasets[0].sharing.ground: the text is empty"),
         (
             "sharing: { attribute: not_shared, ground: 法律 }",
-            "80:24: items[0].materials[0].stand_ins[0].dataset: the dataset `people` is not shared",
+            "81:24: items[0].materials[0].stand_ins[0].dataset: the dataset `people` is not shared",
         ),
     ] {
         expect(&[(conditional, new)], &[expected]);
@@ -301,26 +305,26 @@ fn an_item_is_its_departments_and_asks_for_what_may_be_used() {
         (
             "department: window",
             "department: police",
-            "71:11: items[0].code: the item code does not begin with the credit code of the department `police`. Begin it with 11440000000999993T",
+            "72:11: items[0].code: the item code does not begin with the credit code of the department `police`. Begin it with 11440000000999993T",
         ),
         (
             "[resident_id, name]",
             "[resident_id, secret]",
-            "80:54: items[0].materials[0].stand_ins[0].fields[1]: the field `secret` may never be used",
+            "81:54: items[0].materials[0].stand_ins[0].fields[1]: the field `secret` may never be used",
         ),
-        ("[resident_id, name]", "[]", "80:40: items[0].materials[0].stand_ins[0].fields: the list is empty"),
+        ("[resident_id, name]", "[]", "81:40: items[0].materials[0].stand_ins[0].fields: the list is empty"),
         (
             "valid_until: 2026-12-31",
             "valid_until: 2024-12-31",
-            "75:18: items[0].valid_until: `valid_until` 2024-12-31 lies before `valid_from` 2025-01-01",
+            "76:18: items[0].valid_until: `valid_until` 2024-12-31 lies before `valid_from` 2025-01-01",
         ),
         (
             "valid_from: 2025-01-01",
             "valid_from: 2025-1-1",
-            "74:17: items[0].valid_from: `2025-1-1` is not a date. Write it as 2020-01-31",
+            "75:17: items[0].valid_from: `2025-1-1` is not a date. Write it as 2020-01-31",
         ),
-        ("valid_from: 2025-01-01", "valid_from: 2025-02-29", "74:17: items[0].valid_from: `2025-02-29` is not a date"),
-        ("en: Identity card", "en: \" \"", "78:30: items[0].materials[0].name.en: the text is empty"),
+        ("valid_from: 2025-01-01", "valid_from: 2025-02-29", "75:17: items[0].valid_from: `2025-02-29` is not a date"),
+        ("en: Identity card", "en: \" \"", "79:30: items[0].materials[0].name.en: the text is empty"),
     ] {
         expect(&[(old, new)], &[expected]);
     }
@@ -360,6 +364,97 @@ fn everything_is_complained_about_at_once_in_the_order_of_the_file() {
             ("[name]", "[nam]"),
             ("chars_max: 50", "chars_max: 0"),
         ],
-        &["14:11: ", "20:15: ", "25:22: ", "41:20: "],
+        &["14:11: ", "20:15: ", "25:22: ", "42:20: "],
+    );
+}
+
+#[test]
+fn the_listing_says_what_the_guideline_asks_for() {
+    for (old, new, expected) in [
+        ("modes: [service_interface]", "modes: []", "28:41: datasets[0].listing.modes: the list is empty"),
+        (
+            "modes: [service_interface]",
+            "modes: [file_download, file_download]",
+            "28:57: datasets[0].listing.modes[1]: `file_download` stands twice in the list",
+        ),
+        (
+            "opening: { attribute: not_open }",
+            "opening: { attribute: conditional }",
+            "28:84: datasets[0].listing.opening.attribute: a `conditional` opening states no conditions",
+        ),
+        (
+            "opening: { attribute: not_open }",
+            "opening: { attribute: open }",
+            "28:84: datasets[0].listing.opening.attribute: the public would have what departments do not have",
+        ),
+        (
+            "updated_on: 2026-01-05",
+            "updated_on: 2025-01-05",
+            "28:134: datasets[0].listing.updated_on: `updated_on` 2025-01-05 lies before `published_on` 2025-08-01",
+        ),
+        (
+            "related: []",
+            "related: [102001/000001]",
+            "28:156: datasets[0].listing.related[0]: no dataset has the resource code `102001/000001`",
+        ),
+        (
+            "related: []",
+            "related: [101001/000001]",
+            "28:156: datasets[0].listing.related[0]: the entry is related to itself",
+        ),
+        ("related: []", "related: [9/9]", "28:156: datasets[0].listing.related[0]: `9/9` is not accepted here"),
+        ("code: 101001/000001", "code: 109001/000001", "17:11: datasets[0].code: `109001/000001` is not accepted here"),
+    ] {
+        expect(&[(old, new)], &[expected]);
+    }
+}
+
+/// A further version of the item, in the last lines of the file.
+fn second(version: &str, from: &str) -> String {
+    format!(
+        "
+  - code: 11440100MB9YYY997R3440101001000
+    {version}
+    name: {{ zh: 户口迁入, en: Registration }}
+    department: window
+    valid_from: {from}
+    materials:
+      - id: identity-card
+        name: {{ zh: 身份证, en: Identity card }}
+        stand_ins:
+          - {{ dataset: people, fields: [resident_id] }}
+"
+    )
+}
+
+#[test]
+fn versions_of_an_item_follow_each_other() {
+    let with = |version: &str, from: &str| complaints(&[("c.yaml", &format!("{SMALL}{}", second(version, from)))]);
+    assert!(with("version: 2", "2027-01-01").is_empty());
+    for (version, from, expected) in [
+        ("version: 2", "2026-12-31", "valid_from: in force together with version 1, which ends on 2026-12-31"),
+        ("version: 2", "2020-01-01", "valid_from: in force together with version 1"),
+        ("version: 1", "2027-01-01", "code: the item `11440100MB9YYY997R3440101001000` is declared twice"),
+        ("version: 0", "2027-01-01", "version: there is no version 0"),
+    ] {
+        let came = with(version, from);
+        assert!(came.iter().any(|one| one.contains(&format!("items[1].{expected}"))), "{version} {from}: {came:#?}");
+    }
+}
+
+#[test]
+fn the_version_in_force_on_a_day_is_the_one_that_counts() {
+    let text = format!("{SMALL}{}", second("version: 2", "2027-02-01"));
+    let catalog = load_from([("c.yaml".to_owned(), text)]).unwrap();
+    let code = "11440100MB9YYY997R3440101001000".parse().unwrap();
+    assert_eq!((catalog.items[&code].version, catalog.versions(&code).count()), (2, 2));
+    // Before both the first one; between them the one that has ended, so that a refusal can name it.
+    for (day, version) in
+        [("2020-01-01", 1), ("2026-12-31", 1), ("2027-01-15", 1), ("2027-02-01", 2), ("2030-01-01", 2)]
+    {
+        assert_eq!(catalog.item_on(&code, day.parse().unwrap()).unwrap().version, version, "{day}");
+    }
+    assert!(
+        catalog.item_on(&"11440100MB9YYY997R3440101001999".parse().unwrap(), "2026-01-01".parse().unwrap()).is_none()
     );
 }

@@ -49,6 +49,15 @@ fn what_cannot_be_published_is_said_and_publishes_nothing() {
         ("natural-person", "absent.csv".to_owned(), &["absent.csv", "cannot be read"]),
         ("natural-person", file("c.xlsx", &good), &["c.xlsx", ".csv", ".parquet"]),
         ("natural-person", file("d.csv", &good.replacen("birth_date", "birthday", 1)), &["d.csv", "birth"]),
+        (
+            "natural-person",
+            file("k.csv", &good.replacen("name,", "姓名,", 1).replacen("sex,", "XB,", 1)),
+            &[
+                "\n  column `姓名` is not a field of it, but what heads `name`",
+                "heads `sex`",
+                "`name` (text) is missing",
+            ],
+        ),
         ("natural-person", file("e.csv", ""), &["e.csv"]),
         ("natural-person", file("f.csv", good.lines().next().unwrap()), &["f.csv", "no row"]),
         (
