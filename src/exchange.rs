@@ -18,6 +18,7 @@ mod probes;
 mod recorded;
 pub mod rehearsal;
 pub mod replay;
+pub mod review;
 mod rights;
 mod shape;
 

@@ -7,6 +7,7 @@ mod explain;
 mod ground;
 mod replay;
 mod sample;
+mod sets;
 mod test;
 
 use std::process::ExitCode;
@@ -34,6 +35,16 @@ enum PolicyCommand {
     Explain(explain::ExplainArgs),
     /// Decide every recorded call again under other policies, and count whose answers would change.
     Replay(replay::ReplayArgs),
+    /// Propose a policy set, for another account to approve; it must pass its cases and the probes.
+    Propose(sets::ProposeArgs),
+    /// Let a proposed set decide.
+    Approve(sets::DecideArgs),
+    /// Refuse a proposed set, or take it back.
+    Reject(sets::DecideArgs),
+    /// Let the set decide again that was active before.
+    Rollback(sets::RollBackArgs),
+    /// List the policy sets.
+    Sets(sets::SetsArgs),
     /// Make a log of made-up calls, to try a replay on.
     #[command(hide = true)]
     Sample(sample::SampleArgs),
@@ -43,8 +54,13 @@ pub(crate) async fn run(args: PolicyArgs, home: &Home, now: DateTime<Utc>) -> an
     match args.command {
         PolicyCommand::Check(args) => check::run(&args, home),
         PolicyCommand::Test(args) => test::run(&args, home),
-        PolicyCommand::Explain(args) => explain::run(&args, home),
-        PolicyCommand::Replay(args) => replay::run(&args, home, now),
+        PolicyCommand::Explain(args) => explain::run(&args, home, now).await,
+        PolicyCommand::Replay(args) => replay::run(&args, home, now).await,
+        PolicyCommand::Propose(args) => sets::propose(&args, home, now).await,
+        PolicyCommand::Approve(args) => sets::approve(&args, home, now).await,
+        PolicyCommand::Reject(args) => sets::reject(&args, home, now).await,
+        PolicyCommand::Rollback(args) => sets::roll_back(&args, home, now).await,
+        PolicyCommand::Sets(args) => sets::list(&args, home).await,
         PolicyCommand::Sample(args) => sample::run(&args, home, now).await,
     }
 }

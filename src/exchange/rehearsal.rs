@@ -134,11 +134,14 @@ fn client(department: &DepartmentId, dice: &mut Dice) -> Option<ClientId> {
     format!("{department}-window-{}", dice.below(CLIENTS) + 1).parse().ok()
 }
 
+/// What makes two calls of a kind the same: item in force, agreement and whether it is in force, hour where it matters.
+type Same = (usize, bool, Option<(AgreementId, bool)>, u32);
+
 /// Decisions that have been made: of a kind of calls there are few, whatever the day.
 struct Decisions<'a> {
     policies: &'a PolicySet,
     depends: Depends,
-    made: HashMap<(usize, bool, Option<(AgreementId, bool)>, u32), Decision>,
+    made: HashMap<Same, Decision>,
 }
 
 impl<'a> Decisions<'a> {

@@ -3,7 +3,7 @@
 //! Pure. Each policy is evaluated alone, then each of its conditions in the order of the text. The attributes shown are
 //! those that policies see; there is no register value among them.
 
-use cedar_policy::{Authorizer, Entities, EvalResult, Policy, Request, eval_expression};
+use cedar_policy::{Authorizer, Entities, EvalResult, Expression, Policy, Request, eval_expression};
 use serde_json::Value;
 
 use super::{
@@ -144,13 +144,15 @@ impl Bench {
         conditions
     }
 
+    /// The value of an expression; none where something that it reads is absent.
+    fn ask(&self, expression: &Expression) -> Option<EvalResult> {
+        eval_expression(&self.request, &self.entities, expression).ok()
+    }
+
     fn attributes(&self, part: &Value) -> Vec<(String, String)> {
         let value = |path: String| {
-            let asked = path.parse().ok().map(|expression| eval_expression(&self.request, &self.entities, &expression));
-            let said = match asked {
-                Some(Ok(value)) => shown(&value),
-                _ => "absent".to_owned(),
-            };
+            let asked = path.parse().ok().and_then(|expression| self.ask(&expression));
+            let said = asked.map_or_else(|| "absent".to_owned(), |value| shown(&value));
             (path, said)
         };
         anatomy::paths(part).into_iter().filter(|path| path.contains('.')).map(value).collect()
@@ -163,9 +165,7 @@ impl Bench {
             None => (part, ["containsAll", "contains"]),
         };
         let (left, right) = all.iter().find_map(|operator| anatomy::operands(part, operator))?;
-        let ask = |expression| {
-            anatomy::askable(expression).and_then(|asked| eval_expression(&self.request, &self.entities, &asked).ok())
-        };
+        let ask = |expression| anatomy::askable(expression).and_then(|asked| self.ask(&asked));
         let EvalResult::Set(held) = ask(left)? else { return None };
         let wanted: Vec<_> = match ask(right)? {
             EvalResult::Set(wanted) => wanted.iter().cloned().collect(),

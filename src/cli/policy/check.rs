@@ -97,15 +97,15 @@ fn warning(set: &PolicySet, doubt: &Doubt) -> Option<Complaint> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, sync::Arc};
 
     use super::*;
     use crate::{agreements, catalog};
 
     fn checked(directory: &Path, deny_warnings: bool) -> (ExitCode, String) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogs");
-        let catalog = catalog::load(&root.join("guangdong")).unwrap();
-        let agreements = agreements::load(&root.join("guangdong-agreements.yaml"), &catalog).unwrap();
+        let catalog = Arc::new(catalog::load(&root.join("guangdong")).unwrap());
+        let agreements = Arc::new(agreements::load(&root.join("guangdong-agreements.yaml"), &catalog).unwrap());
         let mut out = Vec::new();
         let code = check(directory, Some(&Ground { catalog, agreements }), deny_warnings, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())

@@ -4,14 +4,16 @@ use std::{
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    ground::{self, GroundArgs},
+    ground::{self, GroundArgs, GroundOfCalls},
     list,
 };
 use crate::{
@@ -19,7 +21,8 @@ use crate::{
     cli::home::Home,
     exchange,
     identifiers::CallId,
-    policy::{Condition, Explanation, PolicyExplained, PolicyFiles, Verdict},
+    ledger::Ledger,
+    policy::{Condition, Explanation, PolicyExplained, PolicyFiles, PolicySet, Verdict},
 };
 
 #[derive(Debug, Args)]
@@ -43,10 +46,10 @@ pub(super) struct ExplainArgs {
     ground: GroundArgs,
 }
 
-pub(super) fn run(args: &ExplainArgs, home: &Home) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &ExplainArgs, home: &Home, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let explained = match args.what.parse::<CallId>() {
-        Ok(call) => vec![of_call(args, call, home)?],
+        Ok(call) => vec![of_call(args, call, home, now).await?],
         Err(_) => match of_file(args, Path::new(&args.what), home)? {
             Ok(explained) => explained,
             Err(complaints) => return list(&complaints, &mut out),
@@ -69,12 +72,17 @@ struct Explained {
     explanation: Explanation,
 }
 
-fn of_call(args: &ExplainArgs, call: CallId, home: &Home) -> anyhow::Result<Explained> {
-    let paths = home.settings()?.paths;
-    let record = audit::find(&paths.audit(), &call)?;
+async fn of_call(args: &ExplainArgs, call: CallId, home: &Home, now: DateTime<Utc>) -> anyhow::Result<Explained> {
+    let GroundOfCalls { ground, policies, log, ledger } =
+        args.ground.load_for_calls(args.policies.as_deref(), home, now).await?;
+    let log = log.with_context(|| format!("there is no node in `{}`", home.dir.display()))?;
+    let record = audit::find(&log, &call)?;
     let record = record.with_context(|| format!("the audit log has no call {call}"))?;
-    let ground = args.ground.load_for_calls(home)?;
-    let set = PolicyFiles::read(args.policies.as_ref().unwrap_or(&paths.policies))?.set()?;
+    let then = match (&record.policy_set, ledger) {
+        (Some(then), Some(ledger)) if args.policies.is_none() => decided_then(then, ledger).await?,
+        _ => None,
+    };
+    let set = then.map_or(policies, Arc::new);
     let explanation = exchange::explain(&record, &ground.catalog, &ground.agreements, &set)?;
     let mut notes = Vec::new();
     if record.policy_set.as_deref() != Some(set.hash()) {
@@ -86,6 +94,13 @@ fn of_call(args: &ExplainArgs, call: CallId, home: &Home) -> anyhow::Result<Expl
         notes.push(format!("recorded: {then}; policies, catalogue or agreements have changed since"));
     }
     Ok(Explained { title: format!("call {call} of {}", record.time.to_rfc3339()), notes, explanation })
+}
+
+/// The very set that decided a call, if the ledger has it.
+async fn decided_then(hash: &str, ledger: Ledger) -> anyhow::Result<Option<PolicySet>> {
+    let texts = ledger.policy_set_files(hash).await?;
+    ledger.close().await;
+    Ok(texts.map(|texts| PolicyFiles::from_texts(texts)?.set()).transpose()?)
 }
 
 type OfFile = Result<Vec<Explained>, Vec<crate::catalog::Complaint>>;

@@ -3,14 +3,21 @@
 //! What is named comes first. Else, to check and test: the folders of a checkout, where one stands in it; else those of the
 //! node. Recorded calls are a node's, so for them its own come before those of a checkout.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use anyhow::Context;
+use chrono::{DateTime, Utc};
 use clap::Args;
 
 use crate::{
     agreements::{self, Agreements},
     catalog::{self, Catalog},
     cli::home::Home,
+    http::{open_ledger, read_rights},
+    ledger::Ledger,
     policy::{self, Case, PolicyFiles, PolicySet},
 };
 
@@ -31,22 +38,50 @@ pub(super) struct GroundArgs {
 
 /// What cases are tried on.
 pub(super) struct Ground {
-    pub(super) catalog: Catalog,
-    pub(super) agreements: Agreements,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) agreements: Arc<Agreements>,
+}
+
+/// What recorded calls are decided by again.
+pub(super) struct GroundOfCalls {
+    pub(super) ground: Ground,
+    /// Those in force.
+    pub(super) policies: Arc<PolicySet>,
+    /// Of the node, if there is one.
+    pub(super) log: Option<PathBuf>,
+    pub(super) ledger: Option<Ledger>,
 }
 
 impl GroundArgs {
-    /// For recorded calls: what is not named is that of the node, if there is one in --dir.
-    pub(super) fn load_for_calls(&self, home: &Home) -> anyhow::Result<Ground> {
+    /// For recorded calls: what is not named is that of the node, if there is one in --dir, as the node itself reads it.
+    pub(super) async fn load_for_calls(
+        &self,
+        policies: Option<&Path>,
+        home: &Home,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<GroundOfCalls> {
         if !home.settings_file().exists() {
-            return self.load(home);
+            let policies = policies.context("name the policies in force by --policies, or the node by --dir")?;
+            let policies = Arc::new(PolicyFiles::read(policies)?.set()?);
+            return Ok(GroundOfCalls { ground: self.load(home)?, policies, log: None, ledger: None });
         }
-        let paths = home.settings()?.paths;
-        let named = Self {
-            catalog: Some(self.catalog.clone().unwrap_or(paths.catalog)),
-            agreements: Some(self.agreements.clone().unwrap_or(paths.agreements)),
+        let settings = home.settings()?;
+        let ledger = open_ledger(&settings).await?;
+        let (_, rights, _) = read_rights(&settings, &ledger, now).await?;
+        let catalog = match &self.catalog {
+            Some(folder) => Arc::new(catalog::load(folder)?),
+            None => rights.catalog,
         };
-        named.load(home)
+        let agreements = match &self.agreements {
+            Some(file) => Arc::new(agreements::load(file, &catalog)?),
+            None => rights.agreements,
+        };
+        let policies = match policies {
+            Some(folder) => Arc::new(PolicyFiles::read(folder)?.set()?),
+            None => rights.policies,
+        };
+        let ground = Ground { catalog, agreements };
+        Ok(GroundOfCalls { ground, policies, log: Some(settings.paths.audit()), ledger: Some(ledger) })
     }
 
     pub(super) fn load(&self, home: &Home) -> anyhow::Result<Ground> {
@@ -60,8 +95,8 @@ impl GroundArgs {
                 (catalog.clone().unwrap_or(paths.catalog), agreements.clone().unwrap_or(paths.agreements))
             }
         };
-        let catalog = catalog::load(&catalog)?;
-        let agreements = agreements::load(&agreements, &catalog)?;
+        let catalog = Arc::new(catalog::load(&catalog)?);
+        let agreements = Arc::new(agreements::load(&agreements, &catalog)?);
         Ok(Ground { catalog, agreements })
     }
 }

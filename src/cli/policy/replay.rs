@@ -8,10 +8,11 @@ use std::{
     time::Instant,
 };
 
+use anyhow::Context;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 
-use super::ground::GroundArgs;
+use super::ground::{GroundArgs, GroundOfCalls};
 use crate::{
     audit,
     cli::{home::Home, progress_bar},
@@ -74,26 +75,25 @@ fn moment(text: &str, now: DateTime<Utc>) -> anyhow::Result<DateTime<Utc>> {
     moment.ok_or_else(|| anyhow::anyhow!("`{text}` is no time. Write `30d`, `12h` or a day such as 2026-11-01"))
 }
 
-pub(super) fn run(args: &ReplayArgs, home: &Home, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &ReplayArgs, home: &Home, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
     let since = moment(&args.since, now)?;
     let until = args.until.as_deref().map_or(Ok(now), |text| moment(text, now))?;
     anyhow::ensure!(since < until, "the time to replay ends before it begins");
-    let folder = |named: &Option<PathBuf>, of: fn(crate::config::PathSettings) -> PathBuf| match named {
-        Some(folder) => Ok(folder.clone()),
-        None => home.settings().map(|settings| of(settings.paths)),
-    };
     let candidate = PolicyFiles::read(&args.candidate)?.set()?;
-    let in_force = PolicyFiles::read(&folder(&args.policies, |paths| paths.policies)?)?.set()?;
-    let log = folder(&args.log, |paths| paths.audit())?;
+    let GroundOfCalls { ground, policies, log, ledger } =
+        args.ground.load_for_calls(args.policies.as_deref(), home, now).await?;
+    if let Some(ledger) = ledger {
+        ledger.close().await;
+    }
+    let log = args.log.clone().or(log).context("name the log by --log, or the node by --dir")?;
     anyhow::ensure!(log.is_dir(), "there is no folder `{}`", log.display());
-    let ground = args.ground.load_for_calls(home)?;
     let bar = progress_bar("reading the log", 0);
     let read = AtomicU64::new(0);
     let started = Instant::now();
     let plan = ReplayPlan {
         catalog: &ground.catalog,
         agreements: &ground.agreements,
-        in_force: &in_force,
+        in_force: &policies,
         candidate: &candidate,
         baseline: match args.against {
             Against::InForce => Baseline::InForce,

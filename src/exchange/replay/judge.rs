@@ -29,7 +29,7 @@ pub(super) fn judge(questions: &Questions, plan: &ReplayPlan<'_>) -> Replay {
     judge.beyond_reading("there are more different questions than are kept", &questions.beyond);
     let mut asked: Vec<_> = questions.asked.iter().collect();
     // Questions that differ in their day only stand beside each other then, and their decisions are made once.
-    asked.sort_by(|(a, _), (b, _)| a.cmp(b));
+    asked.sort_by_key(|(key, _)| *key);
     for same in asked.chunk_by(|(a, _), (b, _)| a[..a.len() - DAY_BYTES] == b[..b.len() - DAY_BYTES]) {
         judge.questions_of_days(same);
     }
