@@ -1,12 +1,12 @@
 //! `shuqiao policy`: test, explain and replay, as a steward runs them.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
 use serde_json::json;
 
 use crate::support::{
     node::{ITEM, WINDOW},
-    process::{Home, Said, json, shuqiao},
+    process::{Home, PATIENCE, Said, json, shuqiao},
     registers::person,
     root,
 };
@@ -214,5 +214,76 @@ fn ten_mistakes_in_a_candidate_are_each_named_by_recorded_calls() {
             .map(|kind| policy[*kind].as_u64().unwrap())
             .sum();
         assert!(shown > 0 && !policy["examples"].as_array().unwrap().is_empty(), "no call shows {policy}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_is_proposed_approved_and_rolled_back_from_the_command_line() {
+    let home = Home::with_persons(20, "").await;
+    let _node = home.serve().await;
+    for (account, role) in [("li", "steward"), ("wu", "approver")] {
+        let fixed = ["client", "register", account, "--department", "gd-government-services", "--generate"];
+        let said = home.run(&[&fixed[..], &["--role", role]].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
+    let none = home.run(&["policy", "sets"]);
+    assert!(none.code == Some(0) && none.out.contains("nodes decide by the policies in their folder"), "{none:?}");
+    let call = || {
+        let subject = format!("resident_id={}", person(10).id);
+        let fixed = ["call", "--client", WINDOW, "--dataset", "natural-person", "--item", ITEM, "--subject", &subject];
+        json(home.run(&[&fixed[..], &["--case", "C-1", "--claim", "name=测试10", "--json"]].concat()).out.as_bytes())
+    };
+    let until = |member: &str, said: &str| {
+        let began = Instant::now();
+        loop {
+            let answer = call();
+            if answer[member] == said {
+                return answer;
+            }
+            assert!(began.elapsed() < PATIENCE, "still {answer}");
+        }
+    };
+    let before = until("outcome", "match");
+
+    let folder = changed("tests/verification.yaml", "", "");
+    let closed =
+        "@id(\"closed\")\n@why(\"closed\")\nforbid (principal, action, resource)\nwhen { context.hour >= 0 };\n";
+    fs::remove_dir_all(folder.path().join("tests")).unwrap();
+    fs::write(folder.path().join("closed.cedar"), closed).unwrap();
+    let candidate = folder.path().to_str().unwrap();
+    let propose =
+        |account: &str| home.run(&["policy", "propose", candidate, "--reason", "下班", "--as", account, "--json"]);
+    let wrong = propose("wu");
+    assert!(wrong.code == Some(2) && wrong.err.contains("role_required"), "{wrong:?}");
+    let proposed = json(propose("li").out.as_bytes());
+    let hash = proposed["hash"].as_str().unwrap();
+    let short = &hash[..10];
+    let own = home.run(&["policy", "approve", short, "--reason", "可以", "--as", "li"]);
+    assert!(own.code == Some(2) && own.err.contains("`approver`"), "{own:?}");
+    let approved = home.run(&["policy", "approve", short, "--reason", "可以", "--as", "wu"]);
+    assert!(approved.code == Some(0) && approved.out.contains("is active"), "{approved:?}");
+    let denied = until("code", "denied");
+    let explained = home.run(&["policy", "explain", denied["call_id"].as_str().unwrap()]);
+    assert!(
+        explained.out.contains("deny by closed") && !explained.out.contains("note:"),
+        "by the set of the ledger: {explained:?}"
+    );
+
+    let back = home.run(&["policy", "rollback", "--reason", "误操作", "--as", "wu"]);
+    assert!(back.code == Some(0) && back.out.contains("active again"), "{back:?}");
+    until("outcome", "match");
+    let listed = json(home.run(&["policy", "sets", "--json"]).out.as_bytes());
+    let states: Vec<_> = listed.as_array().unwrap().iter().map(|set| set["state"].as_str().unwrap()).collect();
+    assert_eq!((states.len(), states.contains(&"active"), states.contains(&"retired")), (2, true, true), "{listed}");
+    // A call of the closed time is explained by the set that decided it, not by the one that decides now.
+    let still = home.run(&["policy", "explain", denied["call_id"].as_str().unwrap()]);
+    assert!(still.out.contains("deny by closed"), "{still:?}");
+    let first = home.run(&["policy", "explain", before["call_id"].as_str().unwrap()]);
+    assert!(first.out.contains("allow by verify-under-agreement"), "{first:?}");
+    let table = home.run(&["policy", "sets"]);
+    assert!(table.out.contains(short) && table.out.contains("下班"), "{table:?}");
+    for (set, hint) in [("", "several policy sets"), ("zz", "no policy set begins")] {
+        let wrong = home.run(&["policy", "reject", set, "--reason", "x", "--as", "wu"]);
+        assert!(wrong.code == Some(2) && wrong.err.contains(hint), "{wrong:?}");
     }
 }
