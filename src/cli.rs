@@ -81,7 +81,7 @@ enum Command {
     Id(id::IdArgs),
     /// Check a catalogue, look around in it, and change it.
     Catalog(catalog::CatalogArgs),
-    /// Check policies.
+    /// Check, test, explain and replay policies.
     Policy(policy::PolicyArgs),
     /// Verify the audit log.
     Audit(audit::AuditArgs),
@@ -129,7 +129,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Call(args) => call::run(args, &home.settings()?).await,
         Command::Id(args) => id::run(args, home::today(now), io::stdin().lock(), BufWriter::new(io::stdout().lock())),
         Command::Catalog(args) => catalog::run(args, &home, now).await,
-        Command::Policy(args) => policy::run(args),
+        Command::Policy(args) => Box::pin(policy::run(args, &home, now)).await,
         Command::Audit(args) => audit::run(args, &home),
         Command::Receipt(args) => receipt::run(args).await,
         Command::Key(args) => key::run(&args, &home.settings()?),

@@ -15,6 +15,10 @@ mod call;
 mod decider;
 mod limit;
 mod probes;
+mod recorded;
+pub mod rehearsal;
+pub mod replay;
+pub mod review;
 mod rights;
 mod shape;
 
@@ -22,6 +26,7 @@ pub use answer::{Answer, Exchange, Incoming, Parts, Refusal, day_in_china};
 pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
 pub use call::{Asked, Question};
 pub use probes::{ProbeFailed, prove_the_locks};
+pub use recorded::{NotExplained, explain};
 pub use rights::Rights;
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use api::catalog_bodies;
 pub use api::openapi;
+pub use follow::read_rights;
 pub use node::{Node, NodeError, open_ledger, operator_token};
 pub use problem::status_of;
 pub use reload::Reloaded;

@@ -11,17 +11,26 @@
 //! Promises: denied by default; an evaluation error denies; a refusal names the policies that decided; a field never
 //! becomes less protected than the catalogue declares it.
 
+mod anatomy;
+mod cases;
 mod check;
 mod decide;
+mod difference;
+mod explain;
 mod files;
 mod obligations;
 mod question;
+mod shadow;
 mod specimen;
 
-pub use decide::Decision;
-pub use files::{PolicyError, PolicySet, Rule};
+pub use cases::{Agreed, Case, Expected, Scenario, Trial, Tried, cases, try_cases};
+pub use decide::{DEFAULT_DENY, Decision};
+pub use difference::{Depends, Difference};
+pub use explain::{Condition, Explanation, PolicyExplained, Verdict};
+pub use files::{PolicyError, PolicyFiles, PolicySet, Rule};
 pub use obligations::Obligations;
 pub use question::{Operation, Question};
+pub use shadow::{Doubt, DoubtKind};
 
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub use licence::Licence;
 pub use person::Person;
 pub use write::{Made, SampleError, write};
 
-use dice::Dice;
+pub(crate) use dice::Dice;
 use place::Places;
 
 /// A register that can be made.

@@ -67,6 +67,17 @@ impl Walk {
         Ok(Self { ahead, here: None, bytes: Vec::new() })
     }
 
+    /// A walk over one segment.
+    pub(super) fn of_segment(segment: SegmentPath) -> Self {
+        Self { ahead: vec![segment], here: None, bytes: Vec::new() }
+    }
+
+    /// The segment ends before the one after it begins.
+    pub(super) fn cut_short(&self, index: u64, next: u64) -> AuditError {
+        let at = self.here.as_ref().map_or(0, |here| here.at);
+        AuditError::damaged(self.path(), at, format!("it ends before record {index}, and the next begins with {next}"))
+    }
+
     /// The next event; nothing where the log ends, which [`Walk::tail`] then describes.
     pub(super) fn next(&mut self) -> Result<Option<Event>, AuditError> {
         loop {

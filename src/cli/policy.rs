@@ -1,16 +1,22 @@
-//! `shuqiao policy`: do the policies hold together, and what do they say?
+//! `shuqiao policy`: do the policies hold together, what do they say, and what would others say?
 //!
-//! Prints every complaint, not the first only, as `file:line:column: policy: message. remedy`.
+//! `check` and `test` need no node. Complaints and warnings are one line each, `file:line:column: policy: message. remedy`.
 
-use std::{
-    io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+mod check;
+mod explain;
+mod ground;
+mod replay;
+mod sample;
+mod sets;
+mod test;
 
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use crate::policy::PolicySet;
+use super::home::Home;
+use crate::catalog::Complaint;
 
 #[derive(Debug, Args)]
 pub(crate) struct PolicyArgs {
@@ -20,84 +26,54 @@ pub(crate) struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
-    /// Validate every policy strictly against the schema and list them; print all complaints and exit with 1 if they do
-    /// not hold together.
-    Check {
-        /// Directory of the schema and the policies.
-        #[arg(value_name = "DIR", default_value = "policies")]
-        directory: PathBuf,
-    },
+    /// Validate every policy strictly against the schema, list them, and warn of those that are shadowed, can never hold
+    /// or decide no case; exit with 1 if they do not hold together.
+    Check(check::CheckArgs),
+    /// Put the cases beside the policies to them; exit with 1 if one is not decided as it expects.
+    Test(test::TestArgs),
+    /// Say which policies decided a recorded call or the cases of a file, and which condition and attribute made them.
+    Explain(explain::ExplainArgs),
+    /// Decide every recorded call again under other policies, and count whose answers would change.
+    Replay(replay::ReplayArgs),
+    /// Propose a policy set, for another account to approve; it must pass its cases and the probes.
+    Propose(sets::ProposeArgs),
+    /// Let a proposed set decide.
+    Approve(sets::DecideArgs),
+    /// Refuse a proposed set, or take it back.
+    Reject(sets::DecideArgs),
+    /// Let the set decide again that was active before.
+    Rollback(sets::RollBackArgs),
+    /// List the policy sets.
+    Sets(sets::SetsArgs),
+    /// Make a log of made-up calls, to try a replay on.
+    #[command(hide = true)]
+    Sample(sample::SampleArgs),
 }
 
-pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<ExitCode> {
-    let PolicyCommand::Check { directory } = args.command;
-    let mut out = BufWriter::new(io::stdout().lock());
-    let code = check(&directory, &mut out)?;
-    out.flush()?;
-    Ok(code)
+pub(crate) async fn run(args: PolicyArgs, home: &Home, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
+    match args.command {
+        PolicyCommand::Check(args) => check::run(&args, home),
+        PolicyCommand::Test(args) => test::run(&args, home),
+        PolicyCommand::Explain(args) => explain::run(&args, home, now).await,
+        PolicyCommand::Replay(args) => replay::run(&args, home, now).await,
+        PolicyCommand::Propose(args) => sets::propose(&args, home, now).await,
+        PolicyCommand::Approve(args) => sets::approve(&args, home, now).await,
+        PolicyCommand::Reject(args) => sets::reject(&args, home, now).await,
+        PolicyCommand::Rollback(args) => sets::roll_back(&args, home, now).await,
+        PolicyCommand::Sets(args) => sets::list(&args, home).await,
+        PolicyCommand::Sample(args) => sample::run(&args, home, now).await,
+    }
 }
 
-fn check(directory: &Path, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let set = match PolicySet::load(directory) {
-        Ok(set) => set,
-        Err(error) if error.complaints().is_empty() => return Err(error.into()),
-        Err(error) => {
-            for complaint in error.complaints() {
-                writeln!(out, "{complaint}")?;
-            }
-            let count = error.complaints().len();
-            writeln!(out, "{count} complaint{}", if count == 1 { "" } else { "s" })?;
-            return Ok(ExitCode::FAILURE);
-        }
-    };
-    for (id, rule) in set.rules() {
-        writeln!(out, "{} {id}: {}", if rule.permits { "permit" } else { "forbid" }, rule.why)?;
+/// Print complaints, one a line, and how many they are.
+fn list(complaints: &[Complaint], out: &mut impl std::io::Write) -> anyhow::Result<ExitCode> {
+    for complaint in complaints {
+        writeln!(out, "{complaint}")?;
     }
-    writeln!(out, "policy set {}", set.hash())?;
-    Ok(ExitCode::SUCCESS)
+    writeln!(out, "{} complaint{}", complaints.len(), plural(complaints.len()))?;
+    Ok(ExitCode::FAILURE)
 }
 
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    fn checked(directory: &Path) -> (ExitCode, String) {
-        let mut out = Vec::new();
-        let code = check(directory, &mut out).unwrap();
-        (code, String::from_utf8(out).unwrap())
-    }
-
-    fn policies() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
-    }
-
-    #[test]
-    fn every_policy_is_listed_with_its_effect_and_reason_and_then_the_set() {
-        let (code, out) = checked(&policies());
-        assert_eq!(code, ExitCode::SUCCESS, "{out}");
-        assert!(out.contains("forbid agreement-required: no agreement covers this department"), "{out}");
-        assert!(out.contains("permit verify-under-agreement: "), "{out}");
-        let set = PolicySet::load(&policies()).unwrap();
-        assert_eq!(out.lines().last().unwrap(), format!("policy set {}", set.hash()));
-        assert_eq!(out.lines().count(), set.ids().count() + 1);
-    }
-
-    #[test]
-    fn every_complaint_is_printed_and_the_exit_status_is_one() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::copy(policies().join("shuqiao.cedarschema"), directory.path().join("shuqiao.cedarschema")).unwrap();
-        fs::write(directory.path().join("a.cedar"), "permit (principal, action, resource);\n\nforbid").unwrap();
-        fs::write(directory.path().join("b.cedar"), "permit (principal, action, resource);").unwrap();
-        let (code, out) = checked(directory.path());
-        assert_eq!(code, ExitCode::FAILURE);
-        assert!(out.contains("a.cedar:3:") && out.contains("b.cedar:1:1: the policy has no id. Add"), "{out}");
-        assert!(out.ends_with("2 complaints\n"), "{out}");
-    }
-
-    #[test]
-    fn a_directory_that_is_not_there_is_an_error() {
-        assert!(check(Path::new("/nonexistent/policies"), &mut Vec::new()).is_err());
-    }
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }

@@ -33,7 +33,7 @@ pub fn day_in_china(now: DateTime<Utc>) -> NaiveDate {
     in_china(now).date_naive()
 }
 
-fn in_china(now: DateTime<Utc>) -> DateTime<FixedOffset> {
+pub(super) fn in_china(now: DateTime<Utc>) -> DateTime<FixedOffset> {
     let zone = FixedOffset::east_opt(CHINA_OFFSET_SECONDS).expect("eight hours are less than a day");
     now.with_timezone(&zone)
 }

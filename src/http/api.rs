@@ -5,6 +5,7 @@ mod disclosures;
 mod health;
 mod keys;
 mod objections;
+mod policies;
 mod staff_responses;
 mod suspensions;
 mod token;
@@ -55,6 +56,7 @@ fn routes() -> OpenApiRouter<Arc<Node>> {
         .merge(catalog::routes())
         .merge(objections::routes())
         .merge(suspensions::routes())
+        .merge(policies::routes())
         .routes(routes!(keys::jwks))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))

@@ -14,7 +14,7 @@ use crate::{
     exchange::{Rights, day_in_china, prove_the_locks},
     ledger::Ledger,
     objections::Marks,
-    policy::PolicySet,
+    policy::{PolicyFiles, PolicySet},
     revisions::{self, Current},
 };
 
@@ -45,6 +45,7 @@ impl Node {
             rights.objections = Arc::new(objections);
             self.exchange.set_rights(rights);
         }
+        self.take_policies().await?;
         // After what was stopped: a catalogue that cannot be taken must not keep anything going.
         if let Some(current) = self.changed_catalog().await? {
             self.take_catalog(&current).await?;
@@ -85,20 +86,64 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Decide by the policy set that is active in the ledger. One that does not pass the probes here is not used: the node
+    /// goes on with the one before, which did.
+    async fn take_policies(&self) -> Result<(), NodeError> {
+        let Some(active) = self.ledger.active_policy_set().await? else { return Ok(()) };
+        let mut rights = self.exchange.rights();
+        self.policies_of_ledger.store(true, Ordering::Relaxed);
+        if rights.policies.hash() == active.hash {
+            return Ok(());
+        }
+        rights.policies = Arc::new(kept(&self.ledger, &active.hash).await?);
+        let (proved, today) = (rights.clone(), day_in_china(self.now()));
+        let proving =
+            move || prove_the_locks(&proved.catalog, &proved.agreements, &proved.policies, today).map(|_| proved);
+        match tokio::task::spawn_blocking(proving).await {
+            Ok(Ok(proved)) => {
+                tracing::info!(policies = active.hash, "another policy set decides");
+                // What else has changed meanwhile stays: only the policies are taken over.
+                let mut rights = self.exchange.rights();
+                rights.policies = proved.policies;
+                self.exchange.set_rights(rights);
+            }
+            Ok(Err(failed)) => {
+                let error = &failed as &dyn std::error::Error;
+                tracing::error!(error, policies = active.hash, "the active policy set is not used here");
+            }
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "policies could not be proved"),
+        }
+        Ok(())
+    }
+}
+
+/// The policies that decide: those that are active in the ledger; else those in the folder.
+async fn policies(settings: &Settings, ledger: &Ledger) -> Result<PolicySet, NodeError> {
+    match ledger.active_policy_set().await? {
+        Some(active) => kept(ledger, &active.hash).await,
+        None => Ok(PolicySet::load(&settings.paths.policies)?),
+    }
+}
+
+async fn kept(ledger: &Ledger, hash: &str) -> Result<PolicySet, NodeError> {
+    let texts = ledger.policy_set_files(hash).await?.unwrap_or_default();
+    Ok(PolicyFiles::from_texts(texts)?.set()?)
+}
+
 /// Everything that calls are decided by, and the stamp that it was read under. The stamp is read first: a change in between
 /// is then read again next time, never missed.
-pub(super) async fn read_rights(
+pub async fn read_rights(
     settings: &Settings,
     ledger: &Ledger,
     now: DateTime<Utc>,
 ) -> Result<(i64, Rights, Current), NodeError> {
     seed(settings, ledger, now).await?;
     let stamp = ledger.stamp().await?;
-    let paths = &settings.paths;
     let current = revisions::current(ledger).await?;
     let catalog = Arc::clone(&current.catalog);
     let agreements = Arc::new(held(settings, ledger, &catalog).await?);
-    let policies = Arc::new(PolicySet::load(&paths.policies)?);
+    let policies = Arc::new(policies(settings, ledger).await?);
     let suspensions = Arc::new(ledger.suspensions().await?);
     let objections = Arc::new(marks(ledger, now).await?);
     Ok((stamp, Rights { catalog, agreements, policies, suspensions, objections }, current))

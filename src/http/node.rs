@@ -93,6 +93,8 @@ pub struct Node {
     pub(super) shelf: ArcSwap<Shelf>,
     /// Of the ledger, when it was last read for what calls are decided by.
     pub(super) stamp: AtomicI64,
+    /// Is a policy set of the ledger active? Then the folder's has no say.
+    pub(super) policies_of_ledger: AtomicBool,
     pub(super) pseudonyms: Arc<Pseudonymiser>,
     pub(super) calendar: Calendar,
     pub engine: Arc<Engine>,
@@ -122,6 +124,7 @@ impl Node {
         let paths = &settings.paths;
         let ledger = open_ledger(&settings).await?;
         let (stamp, rights, current) = follow::read_rights(&settings, &ledger, now).await?;
+        let policies_of_ledger = AtomicBool::new(ledger.active_policy_set().await?.is_some());
         let catalog = Arc::clone(&rights.catalog);
         let probes = prove_the_locks(&catalog, &rights.agreements, &rights.policies, day_in_china(now))?;
         tracing::info!(probes, policies = rights.policies.hash(), "start-up probes passed");
@@ -167,6 +170,7 @@ impl Node {
             ledger,
             shelf: ArcSwap::from_pointee(Shelf::new(&current)),
             stamp: AtomicI64::new(stamp),
+            policies_of_ledger,
             pseudonyms,
             calendar,
             engine,

@@ -1,6 +1,6 @@
 //! What an operator may change while the node serves: policies and keys.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{Node, NodeError};
 use crate::{
@@ -19,13 +19,17 @@ pub struct Reloaded {
 }
 
 impl Node {
-    /// Read policies and keys again, and use them from the next call on.
+    /// Read policies and keys again, and use them from the next call on. Where a policy set is active in the ledger, it
+    /// stays: the folder's would not have been reviewed.
     ///
     /// All of them or, where one is not in order, none; a policy set is used only once it has passed the start-up probes.
     /// Calls under way end as they began. Blocks for the reading.
     pub fn reload(&self) -> Result<Reloaded, NodeError> {
-        let policies = Arc::new(PolicySet::load(&self.settings.paths.policies)?);
         let mut rights = self.exchange.rights();
+        let policies = match self.policies_of_ledger.load(Ordering::Relaxed) {
+            true => Arc::clone(&rights.policies),
+            false => Arc::new(PolicySet::load(&self.settings.paths.policies)?),
+        };
         prove_the_locks(&rights.catalog, &rights.agreements, &policies, day_in_china(self.now()))?;
         let (receipt_keys, token_keys) = (self.receipt_keys.read_again()?, self.token_keys.read_again()?);
 

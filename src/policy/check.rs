@@ -59,7 +59,7 @@ pub(super) fn policies(
 
 /// A file that is neither policy nor schema.
 pub(super) fn unknown_file(name: String) -> Complaint {
-    let remedy = "Name it *.cedar if it holds policies, else move it out of the folder";
+    let remedy = "Name it *.cedar if it holds policies, tests/*.yaml if it holds cases, else move it out of the folder";
     complaint(&name, Position::START, "", "the file is neither schema nor policies", remedy)
 }
 
@@ -152,7 +152,7 @@ impl<'s> Inspection<'s> {
         if let Err(error) = self.cedar.add(policy.new_id(PolicyId::new(id))) {
             return object(id, on_one_line(&error.to_string(), MESSAGE_CHARS_MAX), "Rename it");
         }
-        let rule = Rule { permits, why: why.to_owned(), qualifies, obliging };
+        let rule = Rule { permits, why: why.to_owned(), file: file.clone(), position: place, qualifies, obliging };
         self.taken.insert(id.to_owned(), Taken { rule, source, start });
     }
 

@@ -5,7 +5,7 @@ use cedar_policy::AuthorizationError;
 use super::{Obligations, PolicySet, Question, obligations::unite};
 
 /// Named where no policy decided, because none held.
-const DEFAULT_DENY: &str = "default-deny";
+pub const DEFAULT_DENY: &str = "default-deny";
 
 /// What the policies say to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,27 @@ pub enum Decision {
         /// Why, one sentence for each of them.
         reasons: Vec<String>,
     },
+}
+
+impl Decision {
+    pub fn allows(&self) -> bool {
+        matches!(self, Self::Allow { .. })
+    }
+
+    /// The policies that decided, in alphabetical order.
+    pub fn policies(&self) -> &[String] {
+        match self {
+            Self::Allow { policies, .. } | Self::Deny { policies, .. } => policies,
+        }
+    }
+
+    /// The obligations as the record of a call has them; none where the call is denied.
+    pub fn obligation_words(&self) -> Vec<String> {
+        match self {
+            Self::Allow { obligations, .. } => obligations.words(),
+            Self::Deny { .. } => Vec::new(),
+        }
+    }
 }
 
 impl PolicySet {

@@ -1,6 +1,6 @@
 //! Policies out of files: a set that is read whole, or refused with everything that is wrong in it.
 //!
-//! Uses `check` to judge. [`PolicySet::load`] is the only part of the room that touches a disk;
+//! Uses `check` to judge. [`PolicyFiles::read`] is the only part of the room that touches a disk;
 //! [`PolicySet::from_sources`] is pure.
 
 use std::{
@@ -15,12 +15,19 @@ use cedar_policy::{Authorizer, EntityTypeName, EntityUid};
 
 use super::{check, obligations::Obliging};
 use crate::{
-    catalog::{Complaint, complaint::Summary},
+    catalog::{
+        Complaint,
+        complaint::{Position, Summary},
+    },
     problem::Code,
 };
 
 pub(super) const SCHEMA_FILE: &str = "shuqiao.cedarschema";
 const README_FILE: &str = "README.md";
+/// Where the cases are that the set must pass.
+const CASES_FOLDER: &str = "tests";
+const CASES_SUFFIX: &str = ".yaml";
+const POLICIES_SUFFIX: &str = ".cedar";
 
 /// Why a policy set cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +66,9 @@ pub struct Rule {
     pub permits: bool,
     /// The sentence a refused caller is told.
     pub why: String,
+    /// Where it stands.
+    pub(crate) file: String,
+    pub(crate) position: Position,
     /// A permit that opens nothing by itself, and only adds its obligations to those that do.
     pub(super) qualifies: bool,
     pub(super) obliging: Obliging,
@@ -99,32 +109,107 @@ pub struct PolicySet {
     hash: String,
 }
 
-impl PolicySet {
-    /// Read `shuqiao.cedarschema` and every `*.cedar` of a folder. A folder with anything else in it, save a `README.md`
-    /// and dotfiles, is refused: a forbid in a file with a misspelt name would silently not hold.
-    pub fn load(folder: &Path) -> Result<Self, PolicyError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| PolicyError::Unreadable { path, source }
-        };
-        let read = |path: &Path| fs::read_to_string(path).map_err(failed(path));
-        let (mut sources, mut unknown) = (Vec::new(), Vec::new());
-        for entry in fs::read_dir(folder).map_err(failed(folder))? {
-            let path = entry.map_err(failed(folder))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.starts_with('.') || name == SCHEMA_FILE || name == README_FILE {
-                continue;
-            } else if name.ends_with(".cedar") {
-                sources.push((name, read(&path)?));
-            } else {
-                unknown.push(check::unknown_file(name));
+/// The files of a policy folder: what a set is made of, with the cases that it must pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyFiles {
+    pub schema: String,
+    /// Name and text of every `*.cedar`, by their names.
+    pub policies: Vec<(String, String)>,
+    /// The same of every `tests/*.yaml`; the names begin with `tests/`.
+    pub cases: Vec<(String, String)>,
+}
+
+impl PolicyFiles {
+    /// Read `shuqiao.cedarschema`, every `*.cedar` and every `tests/*.yaml` of a folder. A folder with anything else in it,
+    /// save a `README.md` and dotfiles, is refused: a forbid in a file with a misspelt name would silently not hold.
+    pub fn read(folder: &Path) -> Result<Self, PolicyError> {
+        let (mut files, mut unknown) = (Self::default(), Vec::new());
+        for (name, path) in listed(folder)? {
+            if name == CASES_FOLDER && path.is_dir() {
+                for (name, path) in listed(&path)? {
+                    let name = format!("{CASES_FOLDER}/{name}");
+                    if name.ends_with(CASES_SUFFIX) {
+                        files.cases.push((name, text(&path)?));
+                    } else {
+                        unknown.push(name);
+                    }
+                }
+            } else if name.ends_with(POLICIES_SUFFIX) {
+                files.policies.push((name, text(&path)?));
+            } else if name != SCHEMA_FILE {
+                unknown.push(name);
             }
         }
         if !unknown.is_empty() {
-            unknown.sort_by(|a, b| a.file.cmp(&b.file));
-            return Err(PolicyError::Inconsistent { complaints: unknown });
+            return Err(unknown_files(unknown));
         }
-        Self::from_sources(&read(&folder.join(SCHEMA_FILE))?, &sources)
+        files.schema = text(&folder.join(SCHEMA_FILE))?;
+        Ok(files)
+    }
+
+    /// The same from texts by their names, such as a ledger keeps.
+    pub fn from_texts(texts: impl IntoIterator<Item = (String, String)>) -> Result<Self, PolicyError> {
+        let (mut files, mut unknown) = (Self::default(), Vec::new());
+        for (name, text) in texts {
+            if name == SCHEMA_FILE {
+                files.schema = text;
+            } else if name.starts_with(&format!("{CASES_FOLDER}/")) && name.ends_with(CASES_SUFFIX) {
+                files.cases.push((name, text));
+            } else if name.ends_with(POLICIES_SUFFIX) && !name.contains('/') {
+                files.policies.push((name, text));
+            } else {
+                unknown.push(name);
+            }
+        }
+        files.policies.sort();
+        files.cases.sort();
+        if unknown.is_empty() { Ok(files) } else { Err(unknown_files(unknown)) }
+    }
+
+    /// Every file by its name.
+    pub fn texts(&self) -> BTreeMap<&str, &str> {
+        let others = self.policies.iter().chain(&self.cases).map(|(name, text)| (name.as_str(), text.as_str()));
+        others.chain([(SCHEMA_FILE, self.schema.as_str())]).collect()
+    }
+
+    /// The set that the policies are.
+    pub fn set(&self) -> Result<PolicySet, PolicyError> {
+        PolicySet::from_sources(&self.schema, &self.policies)
+    }
+}
+
+/// Names and paths in a folder, in alphabetical order, without what is passed over.
+fn listed(folder: &Path) -> Result<Vec<(String, PathBuf)>, PolicyError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
+        let path = entry.map_err(unreadable(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !name.starts_with('.') && name != README_FILE {
+            found.push((name, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn text(path: &Path) -> Result<String, PolicyError> {
+    fs::read_to_string(path).map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> PolicyError {
+    let path = path.to_owned();
+    move |source| PolicyError::Unreadable { path, source }
+}
+
+fn unknown_files(mut names: Vec<String>) -> PolicyError {
+    names.sort();
+    PolicyError::Inconsistent { complaints: names.into_iter().map(check::unknown_file).collect() }
+}
+
+impl PolicySet {
+    /// Read the set of a folder, as [`PolicyFiles::read`] does.
+    pub fn load(folder: &Path) -> Result<Self, PolicyError> {
+        PolicyFiles::read(folder)?.set()
     }
 
     /// The same from texts: file names with contents. Every complaint is collected.

@@ -35,6 +35,14 @@ pub(super) struct Obliging {
 }
 
 impl Obliging {
+    /// Does the other oblige to all of this?
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let from = |level: Option<u8>| level.unwrap_or(u8::MAX);
+        (!self.fold_not_found || other.fold_not_found)
+            && from(self.mask_from) >= from(other.mask_from)
+            && from(self.drop_from) >= from(other.drop_from)
+    }
+
     /// Understand one `@obligation_...` annotation; the reason if it is not one.
     pub(super) fn understand(&mut self, key: &str, value: &str) -> Result<(), String> {
         let level = || match value.parse() {

@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod objections;
 mod openapi;
+mod policies;
 mod snapshots;
 mod suspensions;
 mod token;

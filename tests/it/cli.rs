@@ -5,6 +5,7 @@ mod catalog;
 mod client;
 mod demo;
 mod id;
+mod policy;
 mod publish;
 mod receipt;
 mod settings;

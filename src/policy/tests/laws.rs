@@ -26,7 +26,7 @@ fn often() -> impl Strategy<Value = bool> {
 
 /// Any item, mostly with its own department, an agreement that mostly covers it, and fields that it mostly needs: random
 /// parts alone would nearly all be denied for the same reasons.
-fn scenes() -> impl Strategy<Value = Scene> {
+pub(super) fn scenes() -> impl Strategy<Value = Scene> {
     let items: Vec<_> = GUANGDONG.items.values().cloned().collect();
     (select(items), any::<Index>()).prop_flat_map(|(item, index)| {
         let datasets: BTreeSet<_> =

@@ -53,7 +53,9 @@ async fn a_node_whose_policies_do_not_hold_together_does_not_open() {
     fs::create_dir(&folder).unwrap();
     for file in fs::read_dir(&node.settings.paths.policies).unwrap() {
         let file = file.unwrap();
-        fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+        if file.file_type().unwrap().is_file() {
+            fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+        }
     }
     let mut settings = node.settings.clone();
     settings.paths.policies = folder.clone();
