@@ -21,6 +21,7 @@ mod files;
 mod obligations;
 mod question;
 mod shadow;
+mod slices;
 mod specimen;
 
 pub use cases::{Agreed, Case, Expected, Scenario, Trial, Tried, cases, try_cases};

@@ -47,11 +47,16 @@ impl Decision {
 impl PolicySet {
     /// Decide a question. Pure: the same question has the same decision, now and in a replay.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
+        self.decide_by(&self.slices.of(question, &self.names), question)
+    }
+
+    /// Decide by these policies of the set alone.
+    pub(super) fn decide_by(&self, policies: &cedar_policy::PolicySet, question: &Question<'_>) -> Decision {
         let asked = match question.in_cedar(&self.names, None) {
             Ok(asked) => asked,
             Err(reason) => return deny(format!("the question could not be put: {reason}")),
         };
-        let response = self.authorizer.is_authorized(&asked.request, &self.cedar, &asked.entities);
+        let response = self.authorizer.is_authorized(&asked.request, policies, &asked.entities);
         let failed: Vec<_> = response.diagnostics().errors().map(failed_policy).collect();
         if !failed.is_empty() {
             return not_evaluated(failed);

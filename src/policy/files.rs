@@ -13,7 +13,7 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 use cedar_policy::{Authorizer, EntityTypeName, EntityUid};
 
-use super::{check, obligations::Obliging};
+use super::{check, obligations::Obliging, slices::Slices};
 use crate::{
     catalog::{
         Complaint,
@@ -103,6 +103,7 @@ impl Names {
 #[derive(Debug)]
 pub struct PolicySet {
     pub(super) cedar: cedar_policy::PolicySet,
+    pub(super) slices: Slices,
     pub(super) authorizer: Authorizer,
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) names: Names,
@@ -219,7 +220,8 @@ impl PolicySet {
         let names = Names::new();
         let (cedar, rules) =
             check::policies(schema, &sources, &names).map_err(|complaints| PolicyError::Inconsistent { complaints })?;
-        Ok(Self { cedar, authorizer: Authorizer::new(), rules, names, hash: hash(schema, &sources) })
+        let slices = Slices::new(&cedar);
+        Ok(Self { cedar, slices, authorizer: Authorizer::new(), rules, names, hash: hash(schema, &sources) })
     }
 
     /// SHA-256 over the schema and every file with its name, in hex: the set's name in records and receipts.

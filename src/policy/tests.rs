@@ -11,4 +11,5 @@ mod obligations;
 mod scene;
 mod sets;
 mod shadow;
+mod slices;
 mod table;
