@@ -1,16 +1,27 @@
-//! Agreements: who may use which fields for which items.
+//! Agreements: who may use which fields for which items; and applications, which become them.
 //!
-//! Floor 3: may use `catalog` (and its way of reading declared files), `ledger` types, `identifiers`, `problem`. Read from
-//! one YAML file and checked against the catalogue as a whole. Promises that an agreement grants no more than its items
-//! need and than the fields' disclosure allows, and that at most one is in force for a consumer, a dataset and an item on
-//! any day.
+//! Floor 3: may use `catalog` (and its way of reading declared files), `calendar`, `ledger`, `config`, `identifiers`,
+//! `problem`. Some agreements are declared in one YAML file, which is checked against the catalogue as a whole; the others
+//! began as applications and are in the ledger. Promises that an agreement grants no more than its items need and than the
+//! fields' disclosure allows, and that at most one is in force for a consumer, a dataset and an item on any day.
 //!
 //! ```text
-//! agreements.yaml --read--> RawAgreement --check against Catalog--> Agreements --find(consumer, dataset, item, today)-->
+//! agreements.yaml --read--> RawAgreement --check against Catalog--> Agreements ─┐
+//! Wish --terms--> application --review--> granted, in the ledger ───────────────┴ join ─> Agreements
+//!                                                             find(consumer, dataset, item, today) ─>
 //! ```
 
+mod application;
 mod check;
+mod clock;
+mod desk;
+mod join;
+mod law;
 mod raw;
+mod review;
+mod standing;
+mod terms;
+mod view;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -21,10 +32,17 @@ use std::{
 
 use chrono::NaiveDate;
 
+pub use clock::due;
+pub use desk::{Desk, DeskError, Listing, Sweep};
+pub use review::Review;
+pub use standing::Renewal;
+pub use terms::{Narrowing, Wish};
+pub use view::{AgreementView, ApplicationView, DossierView, EventView, GrantedEventView, TermsView};
+
 use crate::{
     catalog::{self, Catalog, Complaint, complaint::Summary, yaml},
     identifiers::{AgreementId, DatasetId, DepartmentId, ItemCode},
-    ledger::Agreement,
+    ledger::{AgreedMark, Agreement},
     problem::Code,
 };
 
@@ -40,13 +58,18 @@ pub enum AgreementsError {
     /// Never empty.
     #[error("{}", Summary { what: "the agreements", complaints })]
     Inconsistent { complaints: Vec<Complaint> },
+    #[error(
+        "the agreements `{one}` and `{other}` are both in force for the item {item} from {from}. \
+         Let the declared one end before, or revoke the other"
+    )]
+    Overlap { one: AgreementId, other: AgreementId, item: ItemCode, from: NaiveDate },
 }
 
 impl AgreementsError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unreadable { .. } => Code::StorageFailed,
-            Self::Inconsistent { .. } => Code::CatalogInvalid,
+            Self::Inconsistent { .. } | Self::Overlap { .. } => Code::CatalogInvalid,
         }
     }
 
@@ -54,7 +77,7 @@ impl AgreementsError {
     pub fn complaints(&self) -> &[Complaint] {
         match self {
             Self::Inconsistent { complaints } => complaints,
-            Self::Unreadable { .. } => &[],
+            Self::Unreadable { .. } | Self::Overlap { .. } => &[],
         }
     }
 }
@@ -67,11 +90,12 @@ type ByItem = HashMap<ItemCode, Vec<Arc<Agreement>>>;
 pub struct Agreements {
     all: Vec<Arc<Agreement>>,
     by_use: HashMap<DepartmentId, HashMap<DatasetId, ByItem>>,
+    mark: AgreedMark,
 }
 
 impl Agreements {
-    /// The agreement that covers this use: the one in force on that day; else the last one that has ended; else the first
-    /// one to come.
+    /// The agreement that covers this use: the one in force on that day; else one that would be, but is suspended or revoked;
+    /// else the last one that has ended; else the first one to come.
     pub fn find(
         &self,
         consumer: &DepartmentId,
@@ -81,10 +105,12 @@ impl Agreements {
     ) -> Option<&Arc<Agreement>> {
         let covering = self.by_use.get(consumer)?.get(dataset)?.get(item)?;
         let ended = || covering.iter().rev().find(|agreement| agreement.valid_until < today);
-        covering.iter().find(|agreement| agreement.is_in_force_on(today)).or_else(ended).or_else(|| covering.first())
+        let stopped = || covering.iter().find(|agreement| agreement.covers(today));
+        let in_force = covering.iter().find(|agreement| agreement.is_in_force_on(today));
+        in_force.or_else(stopped).or_else(ended).or_else(|| covering.first())
     }
 
-    /// All of them, in the order of the file.
+    /// All of them: in the order of the file, then of the applications.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Agreement>> {
         self.all.iter()
     }
@@ -100,7 +126,7 @@ impl Agreements {
                 covering.sort_by_key(|agreement| agreement.valid_from);
             }
         }
-        Self { all, by_use }
+        Self { all, by_use, mark: AgreedMark::default() }
     }
 }
 

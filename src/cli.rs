@@ -6,6 +6,8 @@
 #![expect(clippy::print_stdout, reason = "printing is what a command line is for")]
 
 mod acting;
+mod agreement;
+mod application;
 mod audit;
 mod call;
 mod catalog;
@@ -23,6 +25,7 @@ mod sample;
 mod serve;
 mod settings;
 mod sql;
+mod stewarding;
 mod suspension;
 mod table;
 mod token;
@@ -65,6 +68,10 @@ enum Command {
     Client(client::ClientArgs),
     /// List and decide objections against answers.
     Objection(objection::ObjectionArgs),
+    /// Apply for data of another department, and answer such applications.
+    Application(application::ApplicationArgs),
+    /// List agreements; suspend, resume, revoke and renew them.
+    Agreement(agreement::AgreementArgs),
     /// Stop a client, an agreement, a dataset, a field, a peer or everything, within a second.
     Suspend(suspension::SwitchArgs),
     /// Let go on what was stopped.
@@ -125,6 +132,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Suspensions(_)
         | Command::Acts(_)
         | Command::Objection(_) => in_ledger(command, &home.settings()?, now).await,
+        Command::Application(_) | Command::Agreement(_) => at_desk(command, home.settings()?, now).await,
         Command::Token(args) => token::run(args, &home.settings()?, now).await,
         Command::Call(args) => call::run(args, &home.settings()?).await,
         Command::Id(args) => id::run(args, home::today(now), io::stdin().lock(), BufWriter::new(io::stdout().lock())),
@@ -145,6 +153,18 @@ async fn registered(args: client::ClientArgs, settings: &Settings, now: DateTime
     let catalog = catalog::of_node(settings, &ledger).await?;
     let done = client::run(args, &ledger, &catalog, &settings.paths.clients(), now).await;
     ledger.close().await;
+    done
+}
+
+/// The commands on applications and agreements.
+async fn at_desk(command: Command, settings: Settings, now: DateTime<Utc>) -> anyhow::Result<ExitCode> {
+    let office = stewarding::Office::open(settings, now).await?;
+    let done = match command {
+        Command::Application(args) => application::run(args, &office, now).await,
+        Command::Agreement(args) => agreement::run(args, &office, now).await,
+        _ => Ok(ExitCode::FAILURE), // `run` sends no other command here
+    };
+    office.ledger.close().await;
     done
 }
 

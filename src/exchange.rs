@@ -32,4 +32,6 @@ pub use rights::Rights;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

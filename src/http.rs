@@ -5,6 +5,7 @@
 
 mod api;
 mod body;
+mod clocks;
 mod follow;
 mod layers;
 mod listen;

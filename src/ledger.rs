@@ -12,6 +12,9 @@
 
 mod acts;
 mod agreement;
+mod agreements;
+mod application;
+mod applications;
 mod assertions;
 mod client_keys;
 mod clients;
@@ -26,7 +29,12 @@ use chrono::{DateTime, Utc};
 use sqlx::{Any, AnyPool, Transaction};
 
 pub use acts::{Act, Actor, ON_SITE};
-pub use agreement::{Agreement, Budget};
+pub use agreement::{Agreement, Budget, Standing};
+pub use agreements::{AgreementEvent, AgreementStep};
+pub use application::{
+    Application, ApplicationState, Clock, Event, EventDetail, RejectionGround, SharingMode, Step, Terms,
+};
+pub use applications::{Agreed, AgreedMark, ApplicationFilter, Dossier, Filing};
 pub use client_keys::ClientKeys;
 pub use clients::{Client, ClientStatus, Registration};
 pub use objections::{Decided, Filed, Objection, ObjectionFilter, ObjectionMark, ObjectionState};

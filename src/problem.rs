@@ -63,6 +63,10 @@ codes! {
     NotFound = "not_found",
     /// Somebody else was first, or the thing is not in a state in which this can be done.
     Conflict = "conflict",
+    /// The account has acted on the other side of the same matter, or prepared what it is to decide.
+    SeparationOfDuties = "separation_of_duties",
+    /// The dataset is not shared; `detail` names the legal ground.
+    NotShared = "not_shared",
     /// The client calls faster than its agreement allows.
     RateLimited = "rate_limited",
     /// The agreement's quota for the day is used up.

@@ -6,16 +6,19 @@ use std::{
     sync::Arc,
 };
 
-use super::raw::{RawAgreement, RawFile};
+use super::{
+    law::{self, Fault, Use},
+    raw::{RawAgreement, RawFile},
+};
 use crate::{
     catalog::{
-        Catalog, Complaint, Dataset, Department, Disclosure, Item, SharingAttribute,
-        complaint::{Path, quoted},
+        Catalog, Complaint, Dataset, Department, Item,
+        complaint::{Path, Position, quoted},
         inspection::{Declared, Inspection},
         yaml::At,
     },
-    identifiers::{AgreementId, FieldName, ItemCode},
-    ledger::{Agreement, Budget},
+    identifiers::{AgreementId, ApplicationId, FieldName, ItemCode},
+    ledger::{Agreement, Budget, Standing},
 };
 
 /// Check everything that was read against the catalogue, but for agreements that have been ended.
@@ -48,17 +51,21 @@ pub(super) fn agreements(
 
 fn agreement(inspection: &mut Inspection, path: &Path<'_>, raw: &RawAgreement, catalog: &Catalog) -> Option<Agreement> {
     let id = inspection.parse(&path.key("id"), &raw.id);
+    if id.as_ref().and_then(ApplicationId::of_agreement).is_some() {
+        let message = format!("{} is a name for an agreement that began as an application", quoted(&raw.id.value));
+        inspection.complaints.add(&path.key("id"), raw.id.position, message, "Choose another name");
+    }
     let consumer = consumer(inspection, &path.key("consumer"), &raw.consumer, catalog);
     let dataset = dataset(inspection, &path.key("dataset"), &raw.dataset, catalog);
     let items = items(inspection, &path.key("items"), raw, catalog, consumer, dataset);
     let (mut compare, mut disclose) = (BTreeSet::new(), BTreeSet::new());
     if let Some(dataset) = dataset {
         let needed: BTreeSet<&FieldName> = items.iter().flat_map(|item| item.needed_fields(&dataset.id)).collect();
-        let mut granted = |key: &str, names: &[At<String>], may_leave: bool| {
-            fields(inspection, &path.key(key), names, dataset, &needed, may_leave)
+        let mut granted = |key: &str, names: &[At<String>], used_for: Use| {
+            fields(inspection, &path.key(key), names, dataset, &needed, used_for)
         };
-        compare = granted("compare", &raw.compare, false);
-        disclose = granted("disclose", &raw.disclose, true);
+        compare = granted("compare", &raw.compare, Use::Compare);
+        disclose = granted("disclose", &raw.disclose, Use::Disclose);
     }
     if raw.compare.is_empty() && raw.disclose.is_empty() {
         let message = "the agreement grants no field";
@@ -82,6 +89,7 @@ fn agreement(inspection: &mut Inspection, path: &Path<'_>, raw: &RawAgreement, c
         valid_from,
         valid_until: valid_until?,
         budget: budget?,
+        standing: Standing::InForce,
     })
 }
 
@@ -112,10 +120,7 @@ fn dataset<'c>(
         inspection.complaints.add(path, name.position, format!("unknown dataset {}", quoted(&name.value)), remedy);
         return None;
     };
-    if dataset.sharing.attribute == SharingAttribute::NotShared {
-        let message = format!("the dataset `{}` is not shared", dataset.id);
-        inspection.complaints.add(path, name.position, message, "Remove the agreement");
-    }
+    complain(inspection, path, name.position, law::is_shared(dataset));
     Some(dataset)
 }
 
@@ -140,55 +145,40 @@ fn items<'c>(
             inspection.complaints.add(&path, code.position, format!("unknown item {}", quoted(&code.value)), remedy);
             continue;
         };
-        if let Some(consumer) = consumer
-            && item.department != consumer.id
-        {
-            let message = format!("the item is carried out by `{}`, not by `{}`", item.department, consumer.id);
-            let remedy = "An agreement covers the consumer's own items only";
-            inspection.complaints.add(&path, code.position, message, remedy);
-        }
-        if let Some(dataset) = dataset
-            && !catalog.versions(&parsed).any(|item| item.needed_fields(&dataset.id).next().is_some())
-        {
-            let message = format!("none of the item's materials needs the dataset `{}`", dataset.id);
-            inspection.complaints.add(&path, code.position, message, "Remove the item from the agreement");
-        }
+        let foreign = consumer.and_then(|consumer| law::is_own_item(item, &consumer.id));
+        complain(inspection, &path, code.position, foreign);
         // An agreement may outlive a version of its item; a call is held against the one in force on its day.
-        found.extend(catalog.versions(&parsed).map(AsRef::as_ref));
+        let versions = || catalog.versions(&parsed).map(|item| &**item);
+        complain(inspection, &path, code.position, dataset.and_then(|dataset| law::is_served(versions(), dataset)));
+        found.extend(versions());
     }
     found
 }
 
-/// Fields granted: there, usable in that way, and needed by one of the items (the law asks for the necessary, no more).
+/// Fields granted: there, usable in that way, and needed by one of the items.
 fn fields(
     inspection: &mut Inspection,
     path: &Path<'_>,
     names: &[At<String>],
     dataset: &Dataset,
     needed: &BTreeSet<&FieldName>,
-    may_leave: bool,
+    used_for: Use,
 ) -> BTreeSet<FieldName> {
     inspection.distinct(path, names);
     let mut granted = BTreeSet::new();
     for (index, name) in names.iter().enumerate() {
         let path = path.index(index);
         let Some(field) = inspection.field(&path, name, dataset) else { continue };
-        let usable = match field.disclosure {
-            Disclosure::Plain | Disclosure::Masked => true,
-            Disclosure::CompareOnly => !may_leave,
-            Disclosure::Never => false,
-        };
-        if !usable {
-            let message = format!("the catalogue does not let the field `{}` be used so", field.name);
-            let remedy = if may_leave { "Remove it, or grant it under `compare`" } else { "Remove it" };
-            inspection.complaints.add(&path, name.position, message, remedy);
-        } else if !needed.contains(&field.name) {
-            let message = format!("no item of the agreement needs the field `{}`", field.name);
-            inspection.complaints.add(&path, name.position, message, "Remove it, or add the item that needs it");
-        }
+        complain(inspection, &path, name.position, law::may_be_granted(field, used_for, needed));
         granted.insert(field.name.clone());
     }
     granted
+}
+
+fn complain(inspection: &mut Inspection, path: &Path<'_>, position: Position, fault: Option<Fault>) {
+    if let Some(Fault { message, remedy }) = fault {
+        inspection.complaints.add(path, position, message, remedy);
+    }
 }
 
 fn budget(inspection: &mut Inspection, path: &Path<'_>, raw: &RawAgreement) -> Option<Budget> {

@@ -1,5 +1,9 @@
 //! Tests of `agreements`.
 
+mod desk;
+mod model;
+mod office;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -144,7 +144,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::ledger::Budget;
+    use crate::ledger::{Budget, Standing};
 
     fn agreement(per_second: u32, per_day: u64) -> Agreement {
         Agreement {
@@ -157,6 +157,7 @@ mod tests {
             valid_from: NaiveDate::MIN,
             valid_until: NaiveDate::MAX,
             budget: Budget { calls_per_second: NonZeroU32::new(per_second).unwrap(), calls_per_day: per_day },
+            standing: Standing::InForce,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The JSON API: its routes and its OpenAPI document. One file per act of a user.
 
+mod agreements;
+mod applications;
 mod catalog;
 mod disclosures;
 mod health;
@@ -53,6 +55,8 @@ fn routes() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(verifications::verify))
         .routes(routes!(disclosures::disclose))
         .routes(routes!(token::issue))
+        .merge(applications::routes())
+        .merge(agreements::routes())
         .merge(catalog::routes())
         .merge(objections::routes())
         .merge(suspensions::routes())

@@ -50,6 +50,13 @@ impl Node {
         if let Some(current) = self.changed_catalog().await? {
             self.take_catalog(&current).await?;
         }
+        // What was granted or revoked since; a new catalogue has taken it with it.
+        if self.ledger.agreed_mark().await? != self.exchange.rights().agreements.mark() {
+            let mut rights = self.exchange.rights();
+            rights.agreements = Arc::new(rights.agreements.join(&self.ledger.agreed().await?)?);
+            tracing::info!(agreements = rights.agreements.iter().count(), "what is agreed has changed");
+            self.exchange.set_rights(rights);
+        }
         self.stamp.store(stamp, Ordering::Relaxed);
         Ok(())
     }
@@ -169,10 +176,11 @@ async fn seed(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Resul
     Ok(())
 }
 
-/// The agreements of the node's file, but for those that a change of the catalogue has ended.
+/// The agreements of the node's file and of the ledger, but for those that a change of the catalogue has ended.
 async fn held(settings: &Settings, ledger: &Ledger, catalog: &Catalog) -> Result<Agreements, NodeError> {
     let ended = revisions::ended(ledger).await?;
-    Ok(agreements::load_except(&settings.paths.agreements, catalog, &ended)?)
+    let declared = agreements::load_except(&settings.paths.agreements, catalog, &ended)?;
+    Ok(declared.join(&ledger.agreed().await?)?)
 }
 
 async fn marks(ledger: &Ledger, now: DateTime<Utc>) -> Result<Marks, NodeError> {

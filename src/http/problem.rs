@@ -101,7 +101,7 @@ pub fn status_of(code: Code) -> u16 {
     match code {
         Code::MalformedBody | Code::TokenRequestInvalid => 400,
         Code::TokenMissing | Code::TokenInvalid | Code::ClientRejected => 401,
-        Code::Denied | Code::RoleRequired | Code::CallerSuspended => 403,
+        Code::Denied | Code::RoleRequired | Code::CallerSuspended | Code::SeparationOfDuties | Code::NotShared => 403,
         Code::NoSuchPath | Code::NotFound => 404,
         Code::MethodNotAllowed => 405,
         Code::RequestTimeout => 408,
@@ -143,6 +143,8 @@ fn title_of(code: Code) -> &'static str {
         Code::Suspended => "Suspended",
         Code::NotFound => "Not found",
         Code::Conflict => "Conflict",
+        Code::SeparationOfDuties => "Separation of duties",
+        Code::NotShared => "Dataset not shared",
         Code::RateLimited => "Too many calls",
         Code::QuotaExceeded => "Quota used up",
         Code::NoSuchPath => "No such path",

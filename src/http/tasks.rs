@@ -12,6 +12,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How soon what is suspended, revoked or changed otherwise reaches calls: well within the second that is promised.
 const FOLLOW: Duration = Duration::from_millis(200);
 
+/// How soon what has become overdue is said to be, and what was granted found to be in use. Deadlines are days.
+const CLOCKS: Duration = Duration::from_secs(60);
+
 /// Observed times wait in memory until they are put into their buckets; where nobody scrapes, nobody else would. Often, so
 /// that there are never many: those of five busy seconds would hold a core for a tenth of one.
 const UPKEEP: Duration = Duration::from_millis(250);
@@ -30,6 +33,7 @@ pub(super) fn start(node: &Arc<Node>) -> Background {
         }
     });
     background.repeat(node, FOLLOW, |node| async move { node.follow().await });
+    background.repeat(node, CLOCKS, |node| async move { node.look_at_clocks().await });
     background.repeat(node, UPKEEP, |node| async move {
         // Off the runtime's threads: calls wait behind whatever holds one of them.
         let _ = tokio::task::spawn_blocking(move || node.digest_metrics()).await;

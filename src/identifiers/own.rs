@@ -2,7 +2,7 @@
 //!
 //! Newtypes, so that two arguments of the same shape cannot be swapped.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, num::NonZeroU32, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -185,6 +185,53 @@ uuid_type!(
     ObjectionId, "objection"
 );
 
+/// An application for data, such as `app-17`. The agreement that it becomes has the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ApplicationId(NonZeroU32);
+
+impl ApplicationId {
+    pub fn new(number: NonZeroU32) -> Self {
+        Self(number)
+    }
+
+    pub fn number(self) -> u32 {
+        self.0.get()
+    }
+
+    /// The name of the agreement that it becomes.
+    pub fn agreement(self) -> AgreementId {
+        AgreementId(self.to_string().into())
+    }
+
+    /// The application that an agreement was; none for one that was declared in a file.
+    pub fn of_agreement(id: &AgreementId) -> Option<Self> {
+        id.as_str().parse().ok()
+    }
+}
+
+impl FromStr for ApplicationId {
+    type Err = IdentifierError;
+    fn from_str(text: &str) -> Result<Self, IdentifierError> {
+        let digits = text.strip_prefix("app-").filter(|rest| rest.bytes().all(|c| c.is_ascii_digit()));
+        let number = digits.filter(|digits| !digits.starts_with('0')).and_then(|digits| digits.parse().ok());
+        let wrong =
+            || IdentifierError::new("application", "an application is named `app-` and its number, as `app-17`");
+        number.map(Self).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for ApplicationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "app-{}", self.0)
+    }
+}
+
+impl Serialize for ApplicationId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// A published version of a dataset: its Delta table version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -193,5 +240,21 @@ pub struct VersionNo(pub u64);
 impl fmt::Display for VersionNo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_and_its_agreement_have_one_name() {
+        let application: ApplicationId = "app-17".parse().unwrap();
+        assert_eq!((application.number(), application.agreement().as_str()), (17, "app-17"));
+        assert_eq!(ApplicationId::of_agreement(&application.agreement()), Some(application));
+        assert_eq!(ApplicationId::of_agreement(&"agr-17".parse().unwrap()), None);
+        for text in ["app-", "app-0", "app-017", "app-+1", "app--1", "app-4294967296", "APP-1", "17", "app-1 "] {
+            assert!(text.parse::<ApplicationId>().is_err(), "{text}");
+        }
     }
 }

@@ -20,12 +20,28 @@ pub struct Agreement {
     pub valid_from: NaiveDate,
     pub valid_until: NaiveDate,
     pub budget: Budget,
+    pub standing: Standing,
 }
 
 impl Agreement {
     pub fn is_in_force_on(&self, day: NaiveDate) -> bool {
+        self.standing == Standing::InForce && self.covers(day)
+    }
+
+    /// Does the day lie between its first and its last?
+    pub fn covers(&self, day: NaiveDate) -> bool {
         (self.valid_from..=self.valid_until).contains(&day)
     }
+}
+
+/// What the provider has made of an agreement since it was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    InForce,
+    /// Nobody may use it until it is resumed.
+    Suspended,
+    /// Nobody may ever use it again.
+    Revoked,
 }
 
 /// How often an agreement may be used.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{AnyConnection, FromRow};
 
 use super::{Ledger, LedgerError, ON_SITE, acts::note, bump, millis, time};
 use crate::identifiers::{AgreementId, ClientId, DepartmentId};
@@ -166,19 +166,8 @@ impl Ledger {
 
     /// Agreements that a revision has ended which is published, or was.
     pub async fn ended_by_revisions(&self) -> Result<BTreeSet<AgreementId>, LedgerError> {
-        let lists: Vec<String> = sqlx::query_scalar(
-            "SELECT ended FROM catalog_revisions WHERE state IN ('published', 'retired') AND ended <> '[]'",
-        )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(LedgerError::failed("read the revisions"))?;
-        let mut all = BTreeSet::new();
-        for list in lists {
-            let ended: Vec<AgreementId> = serde_json::from_str(&list)
-                .map_err(|_| LedgerError::Damaged { reason: "the ended agreements of a revision".to_owned() })?;
-            all.extend(ended);
-        }
-        Ok(all)
+        let mut connection = self.pool.acquire().await.map_err(LedgerError::failed("read the revisions"))?;
+        ended_by_revisions(&mut connection).await
     }
 
     /// Write a revision down as a draft; its number.
@@ -340,6 +329,23 @@ impl Row {
             note: self.note,
         })
     }
+}
+
+/// The same, in a change that is under way.
+pub(super) async fn ended_by_revisions(connection: &mut AnyConnection) -> Result<BTreeSet<AgreementId>, LedgerError> {
+    let lists: Vec<String> = sqlx::query_scalar(
+        "SELECT ended FROM catalog_revisions WHERE state IN ('published', 'retired') AND ended <> '[]'",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(LedgerError::failed("read the revisions"))?;
+    let mut all = BTreeSet::new();
+    for list in lists {
+        let ended: Vec<AgreementId> = serde_json::from_str(&list)
+            .map_err(|_| LedgerError::Damaged { reason: "the ended agreements of a revision".to_owned() })?;
+        all.extend(ended);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::{
         Material, OpenAttribute, Opening, Sensitivity, Sharing, SharingAttribute, SharingMode, StandIn, UpdateCycle,
     },
     identifiers::FieldName,
-    ledger::{Agreement, Budget},
+    ledger::{Agreement, Budget, Standing},
 };
 
 /// The reason, where a question does not fit the schema.
@@ -129,5 +129,6 @@ fn agreement() -> Agreement {
         valid_from: NaiveDate::MIN,
         valid_until: NaiveDate::MAX,
         budget: Budget { calls_per_second: std::num::NonZeroU32::MIN, calls_per_day: 1 },
+        standing: Standing::InForce,
     }
 }

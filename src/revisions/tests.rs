@@ -47,6 +47,7 @@ fn agreement() -> Agreement {
         valid_from: "2025-01-01".parse().unwrap(),
         valid_until: "2027-12-31".parse().unwrap(),
         budget: Budget { calls_per_second: std::num::NonZeroU32::MIN, calls_per_day: 1 },
+        standing: Standing::InForce,
     }
 }
 

@@ -98,6 +98,18 @@ pub(super) const METRICS: &[Metric] = &[
         "Update cycle of the catalogue; absent where it is irregular",
     ),
     metric(
+        "shuqiao_applications_overdue",
+        Kind::Gauge,
+        &["clock"],
+        "Applications that are overdue, by the clock that has run out: `review` or `sharing`",
+    ),
+    metric(
+        "shuqiao_escalations_total",
+        Kind::Counter,
+        &["clock"],
+        "Times that an overdue application was called so, once a level",
+    ),
+    metric(
         "shuqiao_version_errors_total",
         Kind::Counter,
         &[],

@@ -1,5 +1,6 @@
 //! The JSON API through a real socket; one file per path.
 
+mod applications;
 mod catalog;
 mod disclosures;
 mod health;

@@ -1,5 +1,6 @@
 //! The commands as a person runs them: what they print, and how they exit.
 
+mod application;
 mod call;
 mod catalog;
 mod client;

@@ -77,7 +77,8 @@ pub(super) async fn in_force(
 ) -> anyhow::Result<(Arc<Catalog>, Vec<Arc<Agreement>>)> {
     let catalog = of_node(settings, ledger).await?;
     let ended = revisions::ended(ledger).await?;
-    let agreements = agreements::load_except(&settings.paths.agreements, &catalog, &ended)?;
+    let declared = agreements::load_except(&settings.paths.agreements, &catalog, &ended)?;
+    let agreements = declared.join(&ledger.agreed().await?)?;
     Ok((catalog, agreements.iter().cloned().collect()))
 }
 

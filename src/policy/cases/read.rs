@@ -19,7 +19,7 @@ use crate::{
         yaml::{self, At},
     },
     identifiers::{DepartmentId, FieldName, ItemCode},
-    ledger::{Agreement, Budget},
+    ledger::{Agreement, Budget, Standing},
     policy::{DEFAULT_DENY, PolicySet},
 };
 
@@ -265,6 +265,7 @@ impl Reader<'_> {
             valid_from: valid_from?,
             valid_until: valid_until?,
             budget: Budget { calls_per_second: std::num::NonZeroU32::MIN, calls_per_day: 1 },
+            standing: Standing::InForce,
         })
     }
 

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use crate::{
     catalog::{self, Catalog, Dataset, Department, Disclosure, Field, Item, Sensitivity},
     identifiers::{ClientId, FieldName},
-    ledger::{Agreement, Budget},
+    ledger::{Agreement, Budget, Standing},
     policy::{Decision, Operation, PolicySet, Question},
 };
 
@@ -101,6 +101,7 @@ impl Scene {
             valid_from: day("2026-01-01"),
             valid_until: day("2026-12-31"),
             budget: Budget { calls_per_second: 1.try_into().unwrap(), calls_per_day: 1 },
+            standing: Standing::InForce,
         };
         Self {
             operation: Operation::Verify,

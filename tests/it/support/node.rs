@@ -29,7 +29,7 @@ use super::{database, registers, root};
 pub(crate) const ITEM: &str = "11440100MB9YYY997R3440101001000";
 /// A client that is registered in every node under test.
 pub(crate) const WINDOW: &str = "gz-hukou-window";
-const DEPARTMENT: &str = "gz-administrative-approval";
+pub(crate) const DEPARTMENT: &str = "gz-administrative-approval";
 /// In the node's folder, where a test brings its own.
 const AGREEMENTS: &str = "agreements.yaml";
 const CATALOG: &str = "catalog";
