@@ -9,6 +9,8 @@
 //!                     └──────────── reject ─────────┘                        └─ roll back: a draft with its content
 //! ```
 //!
+//! One act does without a second person: [`recover`], where this program cannot read what is published.
+//!
 //! Promises: nothing is published that does not hold together, that is not its author's to change, that its author approved
 //! alone, that was made from a catalogue which is no longer the published one, or that breaks an agreement which its author
 //! has not named.
@@ -156,6 +158,47 @@ pub async fn approve(
     }
 }
 
+/// Publish files without a second person, where the published ones cannot be read by this program: nobody could propose a
+/// change to them, and no node starts with them.
+pub async fn recover(
+    ledger: &Ledger,
+    actor: &Actor,
+    sources: &Sources,
+    reason: &str,
+    moment: Moment,
+) -> Result<Revision, Problem> {
+    actor.require(&[Role::Operator])?;
+    let reason = said(reason, "reason")?;
+    let Some(published) = ledger.published_revision().await.map_err(failed)? else {
+        return current(ledger).await.map(|current| current.revision);
+    };
+    if current(ledger).await.is_ok() {
+        let detail = format!("revision {}, which is published, can be read", published.number);
+        return Err(
+            Problem::new(Code::Conflict, detail).remedy("Propose a change to it, for a second person to publish.")
+        );
+    }
+    sources.check().map_err(|error| does_not_hold(&error))?;
+    let new = NewRevision {
+        base: published.number,
+        hash: sources.hash(),
+        content: sources.to_json(),
+        changes: "the files before could not be read any more\n".to_owned(),
+        effect: Effect::Breaking.word().to_owned(),
+        reason: reason.to_owned(),
+        ended: Vec::new(),
+        author: actor.account.clone(),
+        author_department: actor.department.clone(),
+    };
+    let number = ledger.draft_revision(&new, moment.now).await.map_err(failed)?;
+    ledger.submit_revision(number, &actor.account, moment.now).await.map_err(failed)?;
+    let review = Review { reviewer: &actor.account, note: reason, now: moment.now };
+    match ledger.publish_revision(number, &review).await.map_err(failed)? {
+        Publishing::Done => found(ledger, number).await,
+        Publishing::Stale | Publishing::NotInReview => Err(stale(&found(ledger, number).await?)),
+    }
+}
+
 /// Turn a revision down, with the reason. An author may take back what is not published yet.
 pub async fn reject(
     ledger: &Ledger,
@@ -270,8 +313,9 @@ fn failed(error: LedgerError) -> Problem {
 
 fn damaged(number: i64, error: &CatalogError) -> Problem {
     tracing::error!(number, error = error as &dyn std::error::Error, "a revision cannot be read");
-    Problem::new(Code::StorageFailed, format!("revision {number} cannot be read"))
-        .remedy("The node's operator finds the cause in its log.")
+    let told = error.complaints().first().map_or_else(|| error.to_string(), ToString::to_string);
+    Problem::new(Code::StorageFailed, format!("revision {number} of the catalogue cannot be read: {told}"))
+        .remedy("`shuqiao catalog export --format yaml --revision` gives its files, `shuqiao catalog recover` takes them corrected.")
 }
 
 #[cfg(test)]

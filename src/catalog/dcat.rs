@@ -43,7 +43,7 @@ pub fn export(catalog: &Catalog, node_url: &str) -> Value {
         "@type": "dcat:Catalog",
         "dct:title": both(&Bilingual { zh: "政务数据目录".to_owned(), en: "Catalogue of government data".to_owned() }),
         "dct:language": ["zh", "en"],
-        "dcat:themeTaxonomy": { "@id": format!("{base}/v1/catalog/themes"), "@type": "skos:ConceptScheme", "skos:hasTopConcept": schemes },
+        "dcat:themeTaxonomy": { "@id": format!("{base}/v1/catalog.jsonld#themes"), "@type": "skos:ConceptScheme", "skos:hasTopConcept": schemes },
         "dcat:service": service(catalog, base),
         "dcat:dataset": datasets,
     })
@@ -87,7 +87,7 @@ fn iri(base: &str, dataset: &str) -> String {
 }
 
 fn theme_iri(base: &str, theme: &str) -> String {
-    format!("{base}/v1/catalog/themes#{theme}")
+    format!("{base}/v1/catalog.jsonld#theme-{theme}")
 }
 
 fn concept(base: &str, theme: &str, names: Option<(&str, &str)>) -> Value {

@@ -61,6 +61,8 @@ enum CatalogCommand {
     Retire(revise::RetireArgs),
     /// Propose to go back to the files of an earlier revision.
     Restore(revise::RestoreArgs),
+    /// Publish the files of a folder alone, as an operator, where this program cannot read the published ones any more.
+    Recover(revise::RecoverArgs),
     /// Hand one's own draft in for review.
     Submit(revise::SubmitArgs),
     /// Publish what somebody else has handed in; running nodes follow within a second.
@@ -116,6 +118,7 @@ async fn revised(
         CatalogCommand::Apply(args) => desk.apply(args, out).await,
         CatalogCommand::Retire(args) => desk.retire(args, out).await,
         CatalogCommand::Restore(args) => desk.restore(args, out).await,
+        CatalogCommand::Recover(args) => desk.recover(&args, out).await,
         CatalogCommand::Submit(args) => desk.submit(&args, out).await,
         CatalogCommand::Approve(args) => desk.approve(&args, out).await,
         CatalogCommand::Reject(args) => desk.reject(&args, out).await,

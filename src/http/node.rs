@@ -235,6 +235,7 @@ impl Node {
     pub(super) fn metrics(&self) -> String {
         gauge!("shuqiao_ready").set(if self.readiness().is_ok() { 1.0 } else { 0.0 });
         let in_use = self.settings.http.calls_in_flight_max - self.in_flight.available_permits();
+        gauge!("shuqiao_catalog_revision").set(self.shelf().revision as f64);
         gauge!("shuqiao_calls_in_flight").set(in_use as f64);
         self.metrics.render()
     }

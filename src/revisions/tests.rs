@@ -202,3 +202,24 @@ async fn a_steward_changes_what_is_of_the_own_department() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_any_more_is_put_right_by_an_operator_alone() {
+    on_each(async |ledger: Ledger| {
+        let fixed = sources_with("zh: 人口,", "zh: 人口库,");
+        let operator = actor("operator", "operator");
+        let unread = SMALL.replace("    listing:", "    older:");
+        let old = Sources::new([("c.yaml".to_owned(), unread)]).unwrap();
+        ledger.seed_catalog(&old.hash(), &old.to_json(), moment().now).await.unwrap();
+        refused(current(&ledger).await, Code::StorageFailed, "unknown key `older`");
+        refused(recover(&ledger, &steward(), &old, "升级", moment()).await, Code::CatalogInvalid, "older");
+        let other = actor("somebody", "steward,approver");
+        refused(recover(&ledger, &other, &fixed, "升级", moment()).await, Code::RoleRequired, "operator");
+        recover(&ledger, &operator, &fixed, "升级", moment()).await.unwrap();
+        let now = current(&ledger).await.unwrap();
+        assert_eq!((now.revision.number, now.revision.reviewer), (2, Some(operator.account.clone())));
+        let again = sources_with("zh: 窗口", "zh: 办事窗口");
+        refused(recover(&ledger, &operator, &again, "升级", moment()).await, Code::Conflict, "can be read");
+    })
+    .await;
+}

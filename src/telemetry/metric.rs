@@ -84,6 +84,7 @@ pub(super) const METRICS: &[Metric] = &[
         "Time of one group commit of the audit log to disk",
     ),
     metric("shuqiao_dataset_version", Kind::Gauge, &["dataset"], "Version that answers are given from"),
+    metric("shuqiao_catalog_revision", Kind::Gauge, &[], "Revision of the catalogue in use"),
     metric("shuqiao_dataset_rows", Kind::Gauge, &["dataset"], "Records in that version"),
     metric(
         "shuqiao_dataset_as_of_seconds",

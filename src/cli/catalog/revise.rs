@@ -44,6 +44,21 @@ pub(super) struct RestoreArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct RecoverArgs {
+    /// Directory of the .yaml files.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// What happened.
+    #[arg(long)]
+    reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    acting: Acting,
+}
+
+#[derive(Debug, Args)]
 struct Proposing {
     /// Why, for the reviewer and those who come later.
     #[arg(long)]
@@ -124,6 +139,13 @@ impl Desk<'_> {
 
     pub(super) async fn restore(&self, args: RestoreArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         self.propose(revisions::sources(self.ledger, args.number).await?, args.proposing, out).await
+    }
+
+    pub(super) async fn recover(&self, args: &RecoverArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+        let actor = args.acting.actor(self.ledger).await?;
+        let sources = Sources::read(&args.directory)?;
+        let revision = revisions::recover(self.ledger, &actor, &sources, &args.reason, self.moment()).await?;
+        said(&revision, args.json, "running nodes follow within a second", out)
     }
 
     /// On a node that was never started there is no first revision yet.
