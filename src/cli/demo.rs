@@ -4,8 +4,11 @@
 //! clients; serves; and walks through a few calls over HTTP as a department would. What it makes it finds again, so the
 //! second start takes seconds.
 
+mod cast;
 mod files;
 mod registers;
+mod steps;
+mod story;
 mod tour;
 
 use std::{process::ExitCode, sync::Arc};
@@ -15,9 +18,13 @@ use chrono::Utc;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use steps::Steps;
+
 use super::{catalog::published, home::Home, serve::stop_signal};
 use crate::{
+    config::Settings,
     http::{self, Node, open_ledger},
+    identifiers::ClientId,
     telemetry,
 };
 
@@ -48,7 +55,7 @@ pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode>
     let catalog = published(&settings).await?;
     registers::publish_all(&home.dir, args.persons, &catalog, &settings).await?;
     let ledger = open_ledger(&settings).await?;
-    let clients = tour::register_clients(&ledger, &catalog, &settings.paths.clients(), Utc::now()).await?;
+    let clients = cast::register(&ledger, &catalog, &settings.paths.clients(), Utc::now()).await?;
     ledger.close().await;
 
     let metrics = telemetry::install_metrics()?;
@@ -59,11 +66,11 @@ pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode>
     }));
     println!("serving on http://{address}\n");
 
-    let toured = tour::walk(&node, &settings, &clients).await;
-    let wrong = match toured {
-        Ok(wrong) => wrong,
-        Err(error) => vec![format!("the tour broke off: {error:#}")],
-    };
+    let mut steps = Steps::default();
+    if let Err(error) = walk(&node, &settings, &clients, &mut steps).await {
+        steps.wrong.push(format!("the tour broke off: {error:#}"));
+    }
+    let wrong = steps.wrong;
     for step in &wrong {
         println!("WRONG: {step}");
     }
@@ -75,4 +82,11 @@ pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode>
     let _ = stop.send(());
     serving.await?;
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Calls first, then the story of an agreement.
+async fn walk(node: &Node, settings: &Settings, clients: &[ClientId], steps: &mut Steps) -> anyhow::Result<()> {
+    Box::pin(tour::walk(node, settings, clients, steps)).await?;
+    println!();
+    Box::pin(story::tell(node, settings, steps)).await
 }

@@ -1,77 +1,22 @@
 //! A walk through the road: what a department would do, over HTTP, with every answer held against what it must be.
 
-use std::path::Path;
-
 use anyhow::{Context, bail};
 use arrow::array::{AsArray, RecordBatch};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{NaiveDate, Utc};
 use serde_json::{Value, json};
 
+use super::steps::Steps;
 use crate::{
     audit::receipt,
-    catalog::Catalog,
-    cli::call::{Caller, key_file},
+    cli::call::Caller,
     config::Settings,
     http::{Node, operator_token},
-    identifiers::{ClientId, ItemCode, ResidentId, Roles},
-    keys::{PublicKeys, SigningKey},
-    ledger::{ClientKeys, Ledger, Registration},
+    identifiers::{ClientId, ItemCode, ResidentId},
+    keys::PublicKeys,
 };
 
-/// A client that the demo registers: the system of a department's window.
-struct DemoClient {
-    id: &'static str,
-    department: &'static str,
-    name: &'static str,
-}
-
-const WINDOW: DemoClient = DemoClient {
-    id: "gz-hukou-window",
-    department: "gz-administrative-approval",
-    name: "Guangzhou household registration window",
-};
-const CLIENTS: [DemoClient; 3] = [
-    WINDOW,
-    DemoClient {
-        id: "sz-market-terminal",
-        department: "sz-market-regulation",
-        name: "Shenzhen business registration terminal",
-    },
-    DemoClient { id: "gz-housing-system", department: "gz-housing", name: "Guangzhou housing fund system" },
-];
 /// Household registration: the item for whose sake the tour asks.
 const ITEM: &str = "11440100MB9YYY997R3440101001000";
-
-/// Register the demo's clients, each with a key of its own in the node's folder.
-pub(super) async fn register_clients(
-    ledger: &Ledger,
-    catalog: &Catalog,
-    folder: &Path,
-    now: DateTime<Utc>,
-) -> anyhow::Result<Vec<ClientId>> {
-    let mut clients = Vec::new();
-    for client in CLIENTS {
-        let id: ClientId = client.id.parse()?;
-        let department = client.department.parse()?;
-        if !catalog.departments.contains_key(&department) {
-            bail!("department `{department}` is not in the demo's catalogue");
-        }
-        let key = SigningKey::load_or_create(&key_file(folder, &id))?;
-        if ledger.client(&id).await?.is_none() {
-            let keys = ClientKeys::from_json(&PublicKeys::new([key.public()]).jwks().to_string())?;
-            let registration = Registration {
-                id: id.clone(),
-                department,
-                name: client.name.to_owned(),
-                keys,
-                roles: Roles::default(),
-            };
-            ledger.register_client(registration, now).await?;
-        }
-        clients.push(id);
-    }
-    Ok(clients)
-}
 
 /// A person of the sample register, found by SQL on the node itself.
 struct Person {
@@ -80,15 +25,20 @@ struct Person {
     birth_date: NaiveDate,
 }
 
-/// Walk the tour; what came out wrong, step by step.
-pub(super) async fn walk(node: &Node, settings: &Settings, clients: &[ClientId]) -> anyhow::Result<Vec<String>> {
+/// Walk the tour.
+pub(super) async fn walk(
+    node: &Node,
+    settings: &Settings,
+    clients: &[ClientId],
+    steps: &mut Steps,
+) -> anyhow::Result<()> {
     let person = ordinary_person(node).await?;
     let absent = absent_person(node, &person).await?;
     let window = clients.first().context("no client was registered")?;
     let caller = Caller::new(settings, window)?;
     let token = caller.token().await?;
     let other_item = item_of_another(node)?;
-    let mut tour = Tour { caller: &caller, token, wrong: Vec::new() };
+    let mut tour = Tour { caller: &caller, token, steps };
 
     let right =
         tour.verify("the right name is a match", &person.resident_id, ITEM, json!({ "name": person.name })).await?;
@@ -121,14 +71,13 @@ pub(super) async fn walk(node: &Node, settings: &Settings, clients: &[ClientId])
         )
         .await?;
     tour.expect_refusal(&refused, 403);
-    tour.receipts(&right.1).await?;
-    Ok(tour.wrong)
+    tour.receipts(&right.1).await
 }
 
 struct Tour<'a> {
     caller: &'a Caller,
     token: String,
-    wrong: Vec<String>,
+    steps: &'a mut Steps,
 }
 
 type Answered = (u16, Value, &'static str);
@@ -145,20 +94,13 @@ impl Tour<'_> {
 
     fn expect(&mut self, (status, answer, step): &Answered, outcome: &str) {
         let came = answer["outcome"].as_str().unwrap_or("no outcome");
-        self.check(step, *status == 200 && came == outcome, &format!("{status} {came}"));
+        self.steps.check(step, *status == 200 && came == outcome, &format!("{status} {came}"));
     }
 
     fn expect_refusal(&mut self, (status, answer, step): &Answered, wanted: u16) {
         let named = answer["policies"].as_array().is_some_and(|policies| !policies.is_empty());
         let policies = answer["policies"].to_string();
-        self.check(step, *status == wanted && named, &format!("{status} by {policies}"));
-    }
-
-    fn check(&mut self, step: &str, right: bool, came: &str) {
-        println!("  {} {step}: {came}", if right { "ok " } else { "BAD" });
-        if !right {
-            self.wrong.push(format!("{step}: {came}"));
-        }
+        self.steps.check(step, *status == wanted && named, &format!("{status} by {policies}"));
     }
 
     /// The receipt of the first answer: verified with nothing but the public keys, then with one letter changed.
@@ -169,12 +111,20 @@ impl Tour<'_> {
         let bound = verified
             .as_ref()
             .is_ok_and(|claims| receipt::answer_digest(answer).is_ok_and(|digest| digest == claims.answer_sha256));
-        self.check("its receipt verifies offline and binds the answer", bound, if bound { "valid" } else { "invalid" });
+        self.steps.check(
+            "its receipt verifies offline and binds the answer",
+            bound,
+            if bound { "valid" } else { "invalid" },
+        );
         let middle = text.len() / 2;
         let changed: String =
             text.chars().enumerate().map(|(at, c)| if at == middle { other_letter(c) } else { c }).collect();
         let rejected = receipt::verify(&changed, &keys).is_err();
-        self.check("with one letter changed it is rejected", rejected, if rejected { "rejected" } else { "accepted" });
+        self.steps.check(
+            "with one letter changed it is rejected",
+            rejected,
+            if rejected { "rejected" } else { "accepted" },
+        );
         Ok(())
     }
 }
@@ -241,7 +191,7 @@ fn item_of_another(node: &Node) -> anyhow::Result<String> {
     Ok(other.context("the catalogue has no other item")?.code.to_string())
 }
 
-fn text(batch: &RecordBatch, column: usize) -> anyhow::Result<String> {
+pub(super) fn text(batch: &RecordBatch, column: usize) -> anyhow::Result<String> {
     let cast = arrow::compute::cast(batch.column(column), &arrow::datatypes::DataType::Utf8)?;
     Ok(cast.as_string::<i32>().value(0).to_owned())
 }
