@@ -16,10 +16,12 @@ pub mod agreements;
 pub mod objections;
 pub mod publish;
 pub mod sample;
+pub mod simulation;
 
 // 2 machines
 pub mod audit;
 pub mod engine;
+pub mod enumeration;
 pub mod identity;
 pub mod policy;
 pub mod verification;
