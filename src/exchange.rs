@@ -13,6 +13,7 @@ mod answer;
 mod body;
 mod call;
 mod decider;
+mod defence;
 mod limit;
 mod probes;
 mod rights;
@@ -21,6 +22,7 @@ mod shape;
 pub use answer::{Answer, Exchange, Incoming, Parts, Refusal, day_in_china};
 pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
 pub use call::{Asked, Question};
+pub use defence::Defence;
 pub use probes::{ProbeFailed, prove_the_locks};
 pub use rights::Rights;
 

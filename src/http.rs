@@ -5,6 +5,7 @@
 
 mod api;
 mod body;
+mod enumeration;
 mod follow;
 mod layers;
 mod listen;
@@ -45,5 +46,6 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Out
         tracing::warn!("calls were still in flight at the end of the grace period");
     }
     background.stop().await;
+    node.keep_watch().await;
     node.write_checkpoint();
 }

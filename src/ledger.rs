@@ -12,6 +12,7 @@
 
 mod acts;
 mod agreement;
+mod alerts;
 mod assertions;
 mod client_keys;
 mod clients;
@@ -19,17 +20,20 @@ mod objections;
 mod open;
 mod ratings;
 mod suspensions;
+mod watch;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Any, AnyPool, Transaction};
 
 pub use acts::{Act, Actor, ON_SITE};
 pub use agreement::{Agreement, Budget};
+pub use alerts::{Alert, AlertFilter, AlertState, Suspicion};
 pub use client_keys::ClientKeys;
 pub use clients::{Client, ClientStatus, Registration};
 pub use objections::{Decided, Filed, Objection, ObjectionFilter, ObjectionMark, ObjectionState};
 pub use ratings::{Rating, RatingSummary};
 pub use suspensions::{Suspension, Suspensions, Target};
+pub use watch::Remembered;
 
 use crate::{identifiers::ClientId, problem::Code};
 

@@ -98,11 +98,8 @@ impl Series {
 
     /// The signal that speaks loudest, with its score.
     pub(super) fn loudest(&self) -> (i32, Signal) {
-        let scores = [
-            (self.walk.get(), Signal::Walk),
-            (self.sweep.get(), Signal::Sweep),
-            (self.misses.get(), Signal::Misses),
-        ];
+        let scores =
+            [(self.walk.get(), Signal::Walk), (self.sweep.get(), Signal::Sweep), (self.misses.get(), Signal::Misses)];
         // Of equal ones, the first says most of what goes on.
         scores.into_iter().reduce(|most, one| if one.0 > most.0 { one } else { most }).unwrap_or((0, Signal::Misses))
     }

@@ -44,9 +44,9 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, NoPlace> {
         let words: Vec<_> = text.split('/').collect();
         let place = match *words {
-            ["item", client, dataset, item] => (|| {
-                Some(Self::Item(client.parse().ok()?, dataset.parse().ok()?, item.parse().ok()?))
-            })(),
+            ["item", client, dataset, item] => {
+                (|| Some(Self::Item(client.parse().ok()?, dataset.parse().ok()?, item.parse().ok()?)))()
+            }
             ["account", client, dataset] => (|| Some(Self::Account(client.parse().ok()?, dataset.parse().ok()?)))(),
             ["department", department, dataset] => {
                 (|| Some(Self::Department(department.parse().ok()?, dataset.parse().ok()?)))()

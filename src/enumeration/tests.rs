@@ -50,7 +50,11 @@ impl Scene {
     }
 
     /// Calls until one of them is told of, or there are no more; how many, and what was told.
-    fn calls(&mut self, client: &str, calls: impl IntoIterator<Item = (ResidentId, Outcome)>) -> (usize, Option<Notice>) {
+    fn calls(
+        &mut self,
+        client: &str,
+        calls: impl IntoIterator<Item = (ResidentId, Outcome)>,
+    ) -> (usize, Option<Notice>) {
         let mut made = 0;
         for (id, outcome) in calls {
             made += 1;
@@ -162,9 +166,8 @@ fn the_budget_of_subjects_ends_with_the_day_in_china_and_a_surge_is_told() {
 fn who_is_slowed_is_let_through_so_many_times_a_minute() {
     let scene = Scene::new();
     let seat = scene.seat("c");
-    let admitted = (0..600).filter(|tenth| {
-        scene.watch.admit_slowed(&seat, scene.now + Duration::milliseconds(100 * tenth)).is_ok()
-    });
+    let admitted = (0..600)
+        .filter(|tenth| scene.watch.admit_slowed(&seat, scene.now + Duration::milliseconds(100 * tenth)).is_ok());
     assert_eq!(admitted.count(), 60);
     let wait = scene.watch.admit_slowed(&seat, scene.now + Duration::milliseconds(59_500)).unwrap_err();
     assert_eq!(wait.as_millis(), 500);

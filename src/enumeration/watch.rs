@@ -345,7 +345,8 @@ impl Watch {
         }
         let groups = self.groups();
         let departments = groups.departments.iter();
-        let departments = departments.map(|((id, dataset), group)| (Place::Department(id.clone(), dataset.clone()), group));
+        let departments =
+            departments.map(|((id, dataset), group)| (Place::Department(id.clone(), dataset.clone()), group));
         let datasets = groups.datasets.iter().map(|(id, group)| (Place::Dataset(id.clone()), group));
         for (place, group) in departments.chain(datasets) {
             if group.changed.swap(false, Relaxed) {
@@ -482,7 +483,8 @@ impl Seat {
     /// Memory that this account holds, its items included.
     pub fn bytes(&self) -> usize {
         let items = self.items.load();
-        let of_items: usize = items.iter().map(|(item, series)| size_of_val(item) + item.as_str().len() + series.bytes()).sum();
+        let of_items: usize =
+            items.iter().map(|(item, series)| size_of_val(item) + item.as_str().len() + series.bytes()).sum();
         size_of::<Self>() + self.series.bytes() + of_items
     }
 

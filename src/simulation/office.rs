@@ -67,7 +67,8 @@ impl Office {
             }
             Work::Births => {
                 let born = self.within(population, 0, 21);
-                let child = population.born_on(population.near(self.division, &mut self.chance), born, &mut self.chance);
+                let child =
+                    population.born_on(population.near(self.division, &mut self.chance), born, &mut self.chance);
                 self.answered(child, 300, 100)
             }
             Work::Screening => {

@@ -89,7 +89,8 @@ enum Done {
 /// Let it happen.
 pub fn simulate(scenario: &Scenario) -> Result<Report, IdentifierError> {
     let mut chance = Chance::new(scenario.seed, 0);
-    let today = scenario.start.with_timezone(&FixedOffset::east_opt(CHINA_OFFSET_S).unwrap_or(chrono::Offset::fix(&Utc)));
+    let today =
+        scenario.start.with_timezone(&FixedOffset::east_opt(CHINA_OFFSET_S).unwrap_or(chrono::Offset::fix(&Utc)));
     let population = Population::new(chance.next(), today.date_naive());
     let mut desks = desks(scenario.terminals, &population, &mut chance)?;
     let mut harvests: Vec<_> = scenario
@@ -171,11 +172,7 @@ fn cumulated(desks: &[Desk]) -> Vec<u64> {
     desks.iter().map(upper).collect()
 }
 
-fn members(
-    harvests: &[Harvest],
-    population: &Population,
-    chance: &mut Chance,
-) -> Result<Vec<Member>, IdentifierError> {
+fn members(harvests: &[Harvest], population: &Population, chance: &mut Chance) -> Result<Vec<Member>, IdentifierError> {
     let mut members = Vec::new();
     for (harvest, Harvest { kind, .. }) in harvests.iter().enumerate() {
         let plan = kind.plan();

@@ -48,7 +48,8 @@ fn every_kind_of_harvest_is_told_of_in_nine_of_ten_runs_at_least() {
 
 #[test]
 fn a_defence_that_sleeps_finds_nobody() {
-    let asleep = Thresholds { warn: i32::MAX, slow: i32::MAX, block: i32::MAX, surge_from: u32::MAX, ..Thresholds::default() };
+    let asleep =
+        Thresholds { warn: i32::MAX, slow: i32::MAX, block: i32::MAX, surge_from: u32::MAX, ..Thresholds::default() };
     let report = run(200, 1, 300, &[Kind::Random, Kind::MaskSweep, Kind::ColludingRandom], asleep);
     assert!(report.harvests.values().all(|found| found.told_after.is_none()), "{report:?}");
 }

@@ -82,6 +82,7 @@ pub(super) struct Scene {
     pub(super) case_present: bool,
     pub(super) today: NaiveDate,
     pub(super) hour: u32,
+    pub(super) suspicion: u8,
 }
 
 impl Scene {
@@ -114,6 +115,7 @@ impl Scene {
             case_present: true,
             today: day("2026-11-24"),
             hour: 10,
+            suspicion: 0,
         }
     }
 
@@ -130,6 +132,7 @@ impl Scene {
             case_present: self.case_present,
             today: self.today,
             hour: self.hour,
+            suspicion: self.suspicion,
         }
     }
 
