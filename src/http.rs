@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use api::openapi;
-pub use node::{Node, NodeError, open_ledger, operator_token};
+pub use node::{Node, NodeError, open_ledger, operator_token, pseudonymiser};
 pub use problem::status_of;
 pub use reload::Reloaded;
 pub use tables::tables;

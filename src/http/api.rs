@@ -1,5 +1,6 @@
 //! The JSON API: its routes and its OpenAPI document. One file per act of a user.
 
+mod alerts;
 mod disclosures;
 mod health;
 mod keys;
@@ -49,6 +50,7 @@ fn routes() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(verifications::verify))
         .routes(routes!(disclosures::disclose))
         .routes(routes!(token::issue))
+        .merge(alerts::routes())
         .merge(objections::routes())
         .merge(suspensions::routes())
         .routes(routes!(keys::jwks))

@@ -121,7 +121,7 @@ impl Node {
 
         let receipt_keys = Arc::new(KeyRing::open(&paths.receipt_key())?);
         let token_keys = Arc::new(KeyRing::open(&paths.token_key())?);
-        let pseudonyms = Arc::new(pseudonymiser(&paths.keys().join("pseudonym.secret"))?);
+        let pseudonyms = Arc::new(pseudonymiser(&paths.pseudonym_secret())?);
         let calendar = Calendar::load(paths.workdays.path())?;
 
         let directory = Arc::new(ClientDirectory::open(ledger.clone()).await?);
@@ -347,7 +347,7 @@ fn foreign_issuer(settings: &IssuerSettings) -> Result<ForeignIssuer, NodeError>
 }
 
 /// The secret under which subjects are named in the log; made at the first start, kept for ever.
-fn pseudonymiser(file: &Path) -> Result<Pseudonymiser, NodeError> {
+pub fn pseudonymiser(file: &Path) -> Result<Pseudonymiser, NodeError> {
     if !file.exists() {
         let mut secret = [0; PEPPER_BYTES];
         rand::fill(&mut secret).map_err(|_| NodeError::Randomness)?;

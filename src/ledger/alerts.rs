@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Ledger, LedgerError, acts, millis, time};
-use crate::identifiers::{ClientId, DatasetId, DepartmentId, ItemCode};
+use super::{Actor, Ledger, LedgerError, acts, millis, time};
+use crate::{
+    identifiers::{ClientId, DatasetId, DepartmentId, ItemCode, Role},
+    problem::{Code, Problem},
+};
 
 /// What became of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +64,18 @@ pub struct Alert {
     pub account: Option<String>,
     pub acted_at: Option<DateTime<Utc>>,
     pub reason: Option<String>,
+}
+
+impl Alert {
+    /// Is it this person's to look into? A steward's of the dataset's provider.
+    pub fn must_be_decided_by(&self, actor: &Actor) -> Result<(), Problem> {
+        actor.require(&[Role::Steward])?;
+        if actor.department == self.seen.provider {
+            return Ok(());
+        }
+        let detail = format!("the dataset `{}` is not of the department `{}`", self.seen.dataset, actor.department);
+        Err(Problem::new(Code::RoleRequired, detail).remedy("Let a steward of its provider do this."))
+    }
 }
 
 /// Which alerts.

@@ -1,6 +1,7 @@
 //! The JSON API through a real socket; one file per path.
 
 mod disclosures;
+mod enumeration;
 mod health;
 mod keys;
 mod limits;
