@@ -101,7 +101,7 @@ mod tests {
         on_each(async |ledger| {
             let (one, other): (NodeId, NodeId) = ("guangdong".parse().unwrap(), "shenzhen".parse().unwrap());
             let kept = |state: &[u8]| vec![Remembered { place: "dataset/a".to_owned(), state: state.to_vec() }];
-            let at = |seconds| DateTime::from_timestamp(1_764_000_000 + seconds, 0).unwrap();
+            let at = |seconds: i64| DateTime::from_timestamp(1_764_000_000 + seconds, 0).unwrap();
             assert_eq!(ledger.watch(&one).await.unwrap(), (Vec::new(), None));
             for (state, seconds) in [(&[1, 0, 255][..], 0), (&[2], 5)] {
                 ledger.keep_watch(&one, &kept(state), at(seconds)).await.unwrap();
