@@ -36,6 +36,7 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
         case_present: true,
         today,
         hour: 10,
+        suspicion: 0,
     };
     let deciding = micros(scale, || drop(black_box(world.policies.decide(&question))));
     report.note("parts: one policy decision", deciding, "us", None);

@@ -7,6 +7,7 @@
 
 mod acting;
 mod agreement;
+mod alert;
 mod application;
 mod audit;
 mod call;
@@ -24,6 +25,7 @@ mod receipt;
 mod sample;
 mod serve;
 mod settings;
+mod simulate;
 mod sql;
 mod stewarding;
 mod suspension;
@@ -72,6 +74,12 @@ enum Command {
     Application(application::ApplicationArgs),
     /// List agreements; suspend, resume, revoke and renew them.
     Agreement(agreement::AgreementArgs),
+    /// List, acknowledge and dismiss alerts about clients that seem to walk through a register.
+    Alert(alert::AlertArgs),
+    /// Name records that nobody has reason to ask about.
+    Honey(alert::HoneyArgs),
+    /// Simulate normal traffic and harvesters against the enumeration defence.
+    Simulate(simulate::SimulateArgs),
     /// Stop a client, an agreement, a dataset, a field, a peer or everything, within a second.
     Suspend(suspension::SwitchArgs),
     /// Let go on what was stopped.
@@ -131,8 +139,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Resume(_)
         | Command::Suspensions(_)
         | Command::Acts(_)
+        | Command::Alert(_)
+        | Command::Honey(_)
         | Command::Objection(_) => in_ledger(command, &home.settings()?, now).await,
         Command::Application(_) | Command::Agreement(_) => at_desk(command, home.settings()?, now).await,
+        Command::Simulate(args) => simulate::run(args),
         Command::Token(args) => token::run(args, &home.settings()?, now).await,
         Command::Call(args) => call::run(args, &home.settings()?).await,
         Command::Id(args) => id::run(args, home::today(now), io::stdin().lock(), BufWriter::new(io::stdout().lock())),
@@ -179,6 +190,8 @@ async fn in_ledger(command: Command, settings: &Settings, now: DateTime<Utc>) ->
         Command::Resume(args) => suspension::resume(args, &ledger, now).await,
         Command::Suspensions(args) => suspension::list(args, &ledger).await,
         Command::Acts(args) => suspension::acts(args, &ledger).await,
+        Command::Alert(args) => alert::run(args, &ledger, now).await,
+        Command::Honey(args) => alert::honey(args, &ledger, settings, now).await,
         Command::Objection(args) => objection::run(args, &ledger, settings, now).await,
         _ => Ok(ExitCode::FAILURE), // `run` sends no other command here
     };

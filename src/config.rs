@@ -14,6 +14,7 @@
 
 mod audit;
 mod clocks;
+mod enumeration;
 mod http;
 mod issuers;
 mod key;
@@ -38,6 +39,7 @@ use std::{
 
 pub use audit::{AuditSettings, ReceiptForm};
 pub use clocks::ClockSettings;
+pub use enumeration::EnumerationSettings;
 pub use http::HttpSettings;
 pub use issuers::IssuerSettings;
 pub use ledger::{LedgerSettings, LedgerStore};
@@ -82,6 +84,7 @@ pub struct Settings {
     pub issuers: Vec<IssuerSettings>,
     pub audit: AuditSettings,
     pub limits: RateSettings,
+    pub enumeration: EnumerationSettings,
     pub clocks: ClockSettings,
     pub log: LogSettings,
     explained: Vec<Explained>,
@@ -107,6 +110,7 @@ impl Settings {
         let issuers: Option<Vec<_>> = read_issuers(raw, &mut reader);
         let audit = AuditSettings::read(&mut reader);
         let limits = RateSettings::read(&mut reader);
+        let enumeration = EnumerationSettings::read(&mut reader);
         let clocks = ClockSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
         let Reader { complaints, explained, .. } = reader;
@@ -125,6 +129,7 @@ impl Settings {
                 issuers: issuers?,
                 audit: audit?,
                 limits: limits?,
+                enumeration: enumeration?,
                 clocks: clocks?,
                 log: log?,
                 explained,
@@ -164,6 +169,19 @@ impl Settings {
             "http.request_ms_max",
             "headers are a part of the request",
         );
+        let scores = &self.enumeration;
+        ordered(
+            scores.warn_score < scores.slow_score,
+            "enumeration.warn_score",
+            "enumeration.slow_score",
+            "a client is warned of before it is slowed",
+        );
+        ordered(
+            scores.slow_score < scores.block_score,
+            "enumeration.slow_score",
+            "enumeration.block_score",
+            "a client is slowed before it is blocked",
+        );
         ordered(
             http.request_max <= http.shutdown_grace,
             "http.request_ms_max",
@@ -180,7 +198,7 @@ impl Settings {
         let place = |path: &str| said(path).map_or_else(String::new, |one| one.origin.to_string());
         Complaint {
             place: format!("{}, {}", place(less), place(more)),
-            reason: format!("`{less}` ({}) is too long beside `{more}` ({}): {why}", value(less), value(more)),
+            reason: format!("`{less}` ({}) is too much beside `{more}` ({}): {why}", value(less), value(more)),
             remedy: Some(format!("Lower `{less}` or raise `{more}`")),
         }
     }
@@ -226,6 +244,7 @@ fn known_keys() -> impl Iterator<Item = &'static Key> {
         IssuerSettings::KEYS,
         AuditSettings::KEYS,
         RateSettings::KEYS,
+        EnumerationSettings::KEYS,
         ClockSettings::KEYS,
         LogSettings::KEYS,
     ]

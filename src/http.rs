@@ -6,6 +6,7 @@
 mod api;
 mod body;
 mod clocks;
+mod enumeration;
 mod follow;
 mod layers;
 mod listen;
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use api::catalog_bodies;
 pub use api::openapi;
 pub use follow::read_rights;
-pub use node::{Node, NodeError, open_ledger, operator_token};
+pub use node::{Node, NodeError, open_ledger, operator_token, pseudonymiser};
 pub use problem::status_of;
 pub use reload::Reloaded;
 pub use tables::tables;
@@ -49,5 +50,6 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Out
         tracing::warn!("calls were still in flight at the end of the grace period");
     }
     background.stop().await;
+    node.keep_watch().await;
     node.write_checkpoint();
 }

@@ -13,6 +13,7 @@
 mod acts;
 mod agreement;
 mod agreements;
+mod alerts;
 mod application;
 mod applications;
 mod assertions;
@@ -24,6 +25,7 @@ mod policy_sets;
 mod ratings;
 mod revisions;
 mod suspensions;
+mod watch;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Any, AnyPool, Transaction};
@@ -31,6 +33,7 @@ use sqlx::{Any, AnyPool, Transaction};
 pub use acts::{Act, Actor, ON_SITE};
 pub use agreement::{Agreement, Budget, Standing};
 pub use agreements::{AgreementEvent, AgreementStep};
+pub use alerts::{Alert, AlertFilter, AlertState, Suspicion};
 pub use application::{
     Application, ApplicationState, Clock, Event, EventDetail, RejectionGround, SharingMode, Step, Terms,
 };
@@ -42,6 +45,7 @@ pub use policy_sets::{By, KeptPolicySet, NewPolicySet, PolicySetState};
 pub use ratings::{Rating, RatingSummary};
 pub use revisions::{NewRevision, Publishing, Review, Revision, RevisionState};
 pub use suspensions::{Suspension, Suspensions, Target};
+pub use watch::Remembered;
 
 use crate::{identifiers::ClientId, problem::Code};
 

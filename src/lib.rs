@@ -17,10 +17,12 @@ pub mod objections;
 pub mod publish;
 pub mod revisions;
 pub mod sample;
+pub mod simulation;
 
 // 2 machines
 pub mod audit;
 pub mod engine;
+pub mod enumeration;
 pub mod identity;
 pub mod policy;
 pub mod verification;

@@ -71,6 +71,10 @@ codes! {
     RateLimited = "rate_limited",
     /// The agreement's quota for the day is used up.
     QuotaExceeded = "quota_exceeded",
+    /// The client's calls look like a walk through the register: few a minute are answered until its steward has looked.
+    EnumerationSlowed = "enumeration_slowed",
+    /// The client's calls look like a walk through the register: none is answered for a time, unless its steward lifts that.
+    EnumerationBlocked = "enumeration_blocked",
     /// No such path.
     NoSuchPath = "no_such_path",
     /// The path exists, the method does not.

@@ -114,6 +114,9 @@ pub struct Record {
     /// Names of the fields whose values left, masked or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disclosed: Vec<String>,
+    /// How much the client's calls looked like a walk through the register, where they did: 1 warn, 2 slow, 3 block.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub suspicion: u8,
     pub decision: RecordedDecision,
     /// The policies that decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -182,6 +185,7 @@ impl Record {
             subject_field: None,
             fields: Vec::new(),
             disclosed: Vec::new(),
+            suspicion: 0,
             decision: RecordedDecision::Refused,
             policies: Vec::new(),
             obligations: Vec::new(),
@@ -289,6 +293,11 @@ impl Record {
             log,
         })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_none(suspicion: &u8) -> bool {
+    *suspicion == 0
 }
 
 fn not_a_record(error: serde_json::Error) -> AuditError {

@@ -205,6 +205,65 @@ pub const CALLS_PER_SECOND: Limit = Limit::new(
     "one client must not take the node away from the others, whatever its agreements allow",
 );
 
+const SCORE: Unit = Unit::Count("natural logarithm of odds");
+pub const WARN_SCORE: Limit =
+    Limit::new(SCORE, 3, 10, 50, "honest clients reach less than 3 by chance every day; above 50 nothing is a warning");
+pub const SLOW_SCORE: Limit =
+    Limit::new(SCORE, 5, 15, 80, "an honest client with an old list reaches 10 in a month; see docs/enumeration.md");
+pub const BLOCK_SCORE: Limit = Limit::new(
+    SCORE,
+    10,
+    20,
+    99,
+    "blocked terminals turn people away, so the evidence must be overwhelming; a score ends at 100",
+);
+pub const SLOW_S: Limit = Limit::new(
+    Unit::Seconds,
+    60,
+    1_800,
+    86_400,
+    "shorter, a harvester waits for it; longer, a slip of a day is felt the next",
+);
+pub const BLOCK_S: Limit = Limit::new(
+    Unit::Seconds,
+    60,
+    3_600,
+    86_400,
+    "a steward needs time to look; a block of more than a day should be somebody's decision",
+);
+pub const SLOW_CALLS: Limit = Limit::new(
+    Unit::Count("calls a minute"),
+    1,
+    60,
+    6_000,
+    "a slowed client must be able to serve a few windows, and not to carry a register away",
+);
+pub const SUBJECTS_PER_DAY: Limit = Limit::new(
+    Unit::Count("subjects"),
+    100,
+    100_000,
+    100_000_000,
+    "a large hall asks about 20,000 people a day; a register has a hundred million",
+);
+pub const SURGE_FACTOR: Limit =
+    Limit::new(Unit::Count("times"), 2, 8, 1_000, "a Monday after a holiday has four times the people of a Friday");
+pub const SURGE_FROM: Limit =
+    Limit::new(Unit::Count("subjects"), 10, 2_000, 1_000_000, "small clients have good days without being harvesters");
+pub const DISMISSED_S: Limit = Limit::new(
+    Unit::Seconds,
+    0,
+    86_400,
+    604_800,
+    "who was dismissed once must not be trusted for ever; 0: suspicion begins again at once",
+);
+pub const KEEP_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    200,
+    2_000,
+    60_000,
+    "each time is a write of some kilobytes a busy client; a crash loses the order of the calls since",
+);
+
 // A late look-up still leaves time to record, sign and send `indeterminate` (promises 1 and 2).
 const _: () = assert!(LOOKUP_DEADLINE_MS.default < REQUEST_MS.default);
 const _: () = assert!(LOOKUP_DEADLINE_MS.most < REQUEST_MS.most);
@@ -218,6 +277,8 @@ const _: () = assert!(SHUTDOWN_GRACE_MS.most < STOP_MS_MAX);
 // Tolerance for clocks never doubles the life of a token or an assertion.
 const _: () = assert!(CLOCK_SKEW_S.most <= ACCESS_TTL_S.least);
 const _: () = assert!(CLOCK_SKEW_S.default < ASSERTION_TTL_S.least + 1);
+// Each level of suspicion is reached before the next.
+const _: () = assert!(WARN_SCORE.default < SLOW_SCORE.default && SLOW_SCORE.default < BLOCK_SCORE.default);
 // Bodies in flight at their ceiling fit into an ordinary machine.
 const _: () = assert!(BODY_BYTES.most * CALLS_IN_FLIGHT.most <= 64 * GIB);
 const _: () = assert!(BODY_BYTES.default * CALLS_IN_FLIGHT.default <= 64 * MIB);

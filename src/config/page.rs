@@ -44,6 +44,7 @@ const TAIL: &str = "
 |---|---|
 | `lookup.deadline_ms` < `http.request_ms_max` | a late look-up must still be recorded, signed and sent |
 | `http.header_ms_max` ≤ `http.request_ms_max` | headers are a part of the request |
+| `enumeration.warn_score` < `enumeration.slow_score` < `enumeration.block_score` | a client is warned of before it is slowed, and slowed before it is blocked |
 | `http.request_ms_max` ≤ `http.shutdown_grace_ms` | a call that was accepted must be able to finish |
 | `tables.store` in S3 needs `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or another source of credentials | without them every request would be refused |
 | `issuers[].issuer` is neither `node.url` nor listed twice | a name must lead to one set of keys |

@@ -48,6 +48,11 @@ impl PathSettings {
         self.keys().join("receipt.pem")
     }
 
+    /// Under which subjects are named in the log.
+    pub fn pseudonym_secret(&self) -> PathBuf {
+        self.keys().join("pseudonym.secret")
+    }
+
     /// Signs access tokens.
     pub fn token_key(&self) -> PathBuf {
         self.keys().join("token.pem")

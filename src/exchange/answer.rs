@@ -10,6 +10,7 @@ use metrics::{Histogram, counter, histogram};
 use super::{
     body::{AnswerBody, OutcomeWord},
     call::{Call, Question},
+    defence::{Defence, Standing},
     limit::Limits,
     rights::{InForce, Rights},
     shape::{self, Shaped},
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     audit::{AuditError, Log, Pseudonymiser, Record, receipt::Receipts},
     engine::{Engine, Found},
+    enumeration::Thresholds,
     identifiers::{AgreementId, CallId},
     identity::{Caller, Verifier},
     ledger::Agreement,
@@ -48,6 +50,8 @@ pub struct Parts {
     pub receipts: Receipts,
     /// Ceiling of one client over all its agreements.
     pub client_calls_per_second: NonZeroU32,
+    /// When a client is taken for one that walks through a register.
+    pub thresholds: Thresholds,
     /// How long a look-up may take before the answer is indeterminate.
     pub lookup_deadline: Duration,
 }
@@ -57,6 +61,7 @@ pub struct Exchange {
     parts: Parts,
     in_force: ArcSwap<InForce>,
     limits: Limits,
+    defence: Defence,
     times: Times,
 }
 
@@ -128,7 +133,8 @@ impl Exchange {
             limits.count_again(&agreement, day);
         }
         let in_force = ArcSwap::from_pointee(InForce::new(parts.rights.clone()));
-        Self { in_force, limits, parts, times: Times::new() }
+        let defence = Defence::new(parts.thresholds.clone(), &parts.pseudonyms);
+        Self { in_force, limits, defence, parts, times: Times::new() }
     }
 
     /// Answer one call: the nine steps, in their order.
@@ -168,12 +174,15 @@ impl Exchange {
         record.agreement(purpose.agreement.as_deref().map(|agreement| &agreement.id));
         in_force.going_on(&caller, &call, purpose.agreement.as_deref())?;
         self.limits.admit(&caller.client, purpose.agreement.as_deref(), now)?; //         4 limit
-        let obligations = decide(&in_force, &caller, &call, &purpose, now, record)?; //   5 decide
+        let standing = self.defence.admit(&caller, &call, now)?;
+        let by = (&purpose, &standing);
+        let obligations = decide(&in_force, &caller, &call, by, now, record)?; //         5 decide
         let (found, status_column) = self.look_up(&call).await; //                        6 look up
         let mut shaped = match &found {
             Ok(found) => shape::shape(&call, found, status_column, &obligations), //      7 shape
             Err(reason) => shape::unanswered(&call, *reason),
         };
+        self.defence.observe(&standing, &call, record, (found.as_ref().ok(), &shaped), &in_force.rights.catalog, now);
         shaped.objection = in_force.objection(&call, record, found.as_ref().ok(), &obligations);
         Ok((call, found.ok(), shaped))
     }
@@ -262,6 +271,11 @@ impl Exchange {
         self.in_force.store(Arc::new(InForce::new(rights)));
     }
 
+    /// The watch for those who walk through a register.
+    pub fn defence(&self) -> &Defence {
+        &self.defence
+    }
+
     /// What calls are decided by.
     pub fn rights(&self) -> Rights {
         self.in_force.load().rights.clone()
@@ -278,7 +292,7 @@ fn decide(
     in_force: &InForce,
     caller: &Caller,
     call: &Call,
-    purpose: &Purpose,
+    (purpose, standing): (&Purpose, &Standing),
     now: DateTime<Utc>,
     record: &mut Record,
 ) -> Result<Obligations, Problem> {
@@ -287,6 +301,7 @@ fn decide(
         return Err(Problem::new(Code::Denied, detail).remedy("Ask the node's operator to add it."));
     };
     record.department_credit_code = Some(department.credit_code);
+    record.suspicion = standing.verdict.level.number();
     let local = in_china(now);
     let decision = in_force.decider.decide(&policy::Question {
         operation: call.operation(),
@@ -300,6 +315,7 @@ fn decide(
         case_present: call.case.is_some(),
         today: local.date_naive(),
         hour: local.hour(),
+        suspicion: standing.verdict.level.number(),
     });
     let policies = &in_force.rights.policies;
     match &*decision {
@@ -309,6 +325,9 @@ fn decide(
         }
         Decision::Deny { policies: decided, reasons } => {
             record.denied(decided.clone(), policies.hash());
+            if let Some(blocked) = standing.blocked(&decision, now) {
+                return Err(blocked);
+            }
             Err(Problem::new(Code::Denied, reasons.join("; ")).policies(decided.clone()).remedy(
                 "The policies that decided are named; ask the data steward for an agreement that covers the call.",
             ))

@@ -55,6 +55,7 @@ struct Asked<'a> {
     case_present: bool,
     today: NaiveDate,
     hour: u32,
+    suspicion: u8,
 }
 
 /// The same, to keep. Its hash is that of [`Asked`], member by member.
@@ -71,6 +72,7 @@ struct Key {
     case_present: bool,
     today: NaiveDate,
     hour: u32,
+    suspicion: u8,
 }
 
 impl<'a> Asked<'a> {
@@ -87,6 +89,7 @@ impl<'a> Asked<'a> {
             case_present,
             today,
             hour,
+            suspicion,
         } = *question;
         Self {
             operation,
@@ -100,6 +103,7 @@ impl<'a> Asked<'a> {
             case_present,
             today,
             hour,
+            suspicion,
         }
     }
 
@@ -116,6 +120,7 @@ impl<'a> Asked<'a> {
             case_present: self.case_present,
             today: self.today,
             hour: self.hour,
+            suspicion: self.suspicion,
         }
     }
 }
@@ -134,6 +139,7 @@ impl Key {
             case_present: self.case_present,
             today: self.today,
             hour: self.hour,
+            suspicion: self.suspicion,
         }
     }
 }
@@ -178,6 +184,7 @@ mod tests {
             case_present: true,
             today: today(),
             hour: 10,
+            suspicion: 0,
         };
         // Each differs from the first in one thing that a decision may depend on.
         let questions = [
@@ -193,6 +200,7 @@ mod tests {
             Question { case_present: false, ..first },
             Question { today: "2025-05-09".parse().unwrap(), ..first },
             Question { hour: 3, ..first },
+            Question { suspicion: 3, ..first },
         ];
         for _ in 0..2 {
             for question in &questions {

@@ -69,6 +69,7 @@ struct Situation {
     dataset: Dataset,
     fields: Vec<FieldName>,
     case_present: bool,
+    suspicion: u8,
     today: NaiveDate,
 }
 
@@ -76,7 +77,7 @@ struct Situation {
 type Close = fn(&mut Situation);
 
 /// Each must make the open situation a denied one, for both operations.
-const LOCKS: [(&str, Close); 13] = [
+const LOCKS: [(&str, Close); 14] = [
     ("no-agreement", |call| call.agreement = None),
     ("lapsed-agreement", |call| {
         let yesterday = call.today - Days::new(1);
@@ -115,6 +116,7 @@ const LOCKS: [(&str, Close); 13] = [
         call.each_asked(|field| field.sensitivity = Sensitivity::new(MOST_SENSITIVE).unwrap_or(field.sensitivity));
         call.case_present = false;
     }),
+    ("suspected-harvester", |call| call.suspicion = 3),
 ];
 
 impl Situation {
@@ -133,6 +135,7 @@ impl Situation {
             dataset: Dataset::clone(dataset),
             fields: vec![asked],
             case_present: true,
+            suspicion: 0,
             today,
         };
         if open.dataset.sharing.attribute == SharingAttribute::NotShared {
@@ -251,6 +254,7 @@ impl Bench<'_> {
             case_present: call.case_present,
             today: self.today,
             hour: HOUR,
+            suspicion: call.suspicion,
         })
     }
 }

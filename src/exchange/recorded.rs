@@ -42,6 +42,7 @@ pub(super) struct Recorded {
     /// Days since 1970 in China, and the hour of that day.
     pub(super) day: i64,
     pub(super) hour: u32,
+    pub(super) suspicion: u8,
 }
 
 impl Recorded {
@@ -69,6 +70,7 @@ impl Recorded {
             case_present: record.case.is_some(),
             day,
             hour,
+            suspicion: record.suspicion,
         })
     }
 
@@ -140,6 +142,7 @@ impl<'a> Found<'a> {
             case_present: recorded.case_present,
             today: recorded.day(),
             hour: recorded.hour,
+            suspicion: recorded.suspicion,
         }
     }
 }

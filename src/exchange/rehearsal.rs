@@ -181,6 +181,7 @@ fn record(
             case_present: kind.case.is_some(),
             today,
             hour: local.hour(),
+            suspicion: 0,
         },
     );
     let mut bytes = [0; 32];

@@ -67,6 +67,7 @@ fn decided(department: &str, dataset: &Dataset, item: &Item, asking: &Asking, fi
         case_present: asking.case_present,
         today,
         hour: 10,
+        suspicion: 0,
     })
 }
 

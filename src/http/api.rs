@@ -1,6 +1,7 @@
 //! The JSON API: its routes and its OpenAPI document. One file per act of a user.
 
 mod agreements;
+mod alerts;
 mod applications;
 mod catalog;
 mod disclosures;
@@ -58,6 +59,7 @@ fn routes() -> OpenApiRouter<Arc<Node>> {
         .merge(applications::routes())
         .merge(agreements::routes())
         .merge(catalog::routes())
+        .merge(alerts::routes())
         .merge(objections::routes())
         .merge(suspensions::routes())
         .merge(policies::routes())

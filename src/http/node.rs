@@ -19,7 +19,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::{follow, shelf::Shelf, tables::tables};
+use super::{enumeration, follow, shelf::Shelf, tables::tables};
 use crate::{
     agreements::AgreementsError,
     audit::{
@@ -131,7 +131,7 @@ impl Node {
 
         let receipt_keys = Arc::new(KeyRing::open(&paths.receipt_key())?);
         let token_keys = Arc::new(KeyRing::open(&paths.token_key())?);
-        let pseudonyms = Arc::new(pseudonymiser(&paths.keys().join("pseudonym.secret"))?);
+        let pseudonyms = Arc::new(pseudonymiser(&paths.pseudonym_secret())?);
         let calendar = Calendar::load(paths.workdays.path())?;
 
         let directory = Arc::new(ClientDirectory::open(ledger.clone()).await?);
@@ -146,7 +146,8 @@ impl Node {
             settings.lookup.sql_memory_bytes,
             settings.lookup.rows_max,
         )?);
-        let (log, used) = open_log(&settings, &receipt_keys, clock)?;
+        let (kept, kept_at) = ledger.watch(&settings.node.id).await?;
+        let (log, used, since) = open_log(&settings, &receipt_keys, clock, kept_at)?;
         let exchange = Exchange::new(
             Parts {
                 rights,
@@ -161,9 +162,11 @@ impl Node {
                 ),
                 client_calls_per_second: NonZeroU32::new(settings.limits.calls_per_second).unwrap_or(NonZeroU32::MIN),
                 lookup_deadline: settings.lookup.deadline,
+                thresholds: enumeration::thresholds(&settings.enumeration),
             },
             used,
         );
+        enumeration::take_back(&exchange, &ledger, kept, &since).await?;
         let in_flight = Semaphore::new(settings.http.calls_in_flight_max);
         let node = Arc::new(Self {
             settings,
@@ -362,7 +365,7 @@ fn foreign_issuer(settings: &IssuerSettings) -> Result<ForeignIssuer, NodeError>
 }
 
 /// The secret under which subjects are named in the log; made at the first start, kept for ever.
-fn pseudonymiser(file: &Path) -> Result<Pseudonymiser, NodeError> {
+pub fn pseudonymiser(file: &Path) -> Result<Pseudonymiser, NodeError> {
     if !file.exists() {
         let mut secret = [0; PEPPER_BYTES];
         rand::fill(&mut secret).map_err(|_| NodeError::Randomness)?;
@@ -377,12 +380,13 @@ fn pseudonymiser(file: &Path) -> Result<Pseudonymiser, NodeError> {
 
 type Used = Vec<(AgreementId, chrono::NaiveDate)>;
 
-/// Recover the log, and read back which agreements were used today.
+/// Recover the log, and read back which agreements were used today, and the calls that the ledger does not know of yet.
 fn open_log(
     settings: &Settings,
     keys: &Arc<KeyRing>,
     clock: fn() -> DateTime<Utc>,
-) -> Result<(Arc<Log>, Used), NodeError> {
+    kept_at: Option<DateTime<Utc>>,
+) -> Result<(Arc<Log>, Used, Vec<Record>), NodeError> {
     let signer = || HeadSigner { keys: Arc::clone(keys), issuer: settings.node.url.as_str().to_owned(), clock };
     let options = LogOptions {
         segment_bytes: settings.audit.segment_bytes,
@@ -394,7 +398,7 @@ fn open_log(
     let (log, recovery) = Log::open(&folder, options)?;
     tracing::info!(records = recovery.records, truncated_bytes = recovery.truncated_bytes, "audit log recovered");
     let today = day_in_china(clock());
-    let mut used = Vec::new();
+    let (mut used, mut since) = (Vec::new(), Vec::new());
     for entry in audit::read(&folder, 0)? {
         let (_, payload) = entry?;
         let record = Record::from_bytes(&payload)?;
@@ -402,9 +406,12 @@ fn open_log(
         let code = record.code.as_deref();
         // A call that the limits refused was not counted then either.
         let admitted = ![Some(Code::RateLimited.as_str()), Some(Code::QuotaExceeded.as_str())].contains(&code);
-        if let Some(agreement) = record.agreement.filter(|_| day == today && admitted) {
+        if let Some(agreement) = record.agreement.clone().filter(|_| day == today && admitted) {
             used.push((agreement, day));
         }
+        if kept_at.map_or(day == today, |kept_at| record.time > kept_at) {
+            since.push(record);
+        }
     }
-    Ok((Arc::new(log), used))
+    Ok((Arc::new(log), used, since))
 }

@@ -117,7 +117,7 @@ pub fn status_of(code: Code) -> u16 {
         | Code::ConfigInvalid
         | Code::PolicyInvalid
         | Code::ReceiptInvalid => 422,
-        Code::RateLimited | Code::QuotaExceeded => 429,
+        Code::RateLimited | Code::QuotaExceeded | Code::EnumerationSlowed | Code::EnumerationBlocked => 429,
         Code::Internal | Code::LogDamaged | Code::StorageFailed => 500,
         Code::Overloaded | Code::AuditUnavailable | Code::NotReady | Code::Suspended => 503,
     }
@@ -147,6 +147,8 @@ fn title_of(code: Code) -> &'static str {
         Code::NotShared => "Dataset not shared",
         Code::RateLimited => "Too many calls",
         Code::QuotaExceeded => "Quota used up",
+        Code::EnumerationSlowed => "Slowed: looks like enumeration",
+        Code::EnumerationBlocked => "Blocked: looks like enumeration",
         Code::NoSuchPath => "No such path",
         Code::MethodNotAllowed => "Method not allowed",
         Code::RequestTimeout => "Request too slow",

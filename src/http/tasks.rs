@@ -34,6 +34,7 @@ pub(super) fn start(node: &Arc<Node>) -> Background {
     });
     background.repeat(node, FOLLOW, |node| async move { node.follow().await });
     background.repeat(node, CLOCKS, |node| async move { node.look_at_clocks().await });
+    background.repeat(node, node.settings.enumeration.keep, |node| async move { node.keep_watch().await });
     background.repeat(node, UPKEEP, |node| async move {
         // Off the runtime's threads: calls wait behind whatever holds one of them.
         let _ = tokio::task::spawn_blocking(move || node.digest_metrics()).await;

@@ -40,6 +40,7 @@ pub struct Scenario {
     pub case_present: bool,
     pub today: NaiveDate,
     pub hour: u32,
+    pub suspicion: u8,
 }
 
 impl Scenario {
@@ -56,6 +57,7 @@ impl Scenario {
             case_present: self.case_present,
             today: self.today,
             hour: self.hour,
+            suspicion: self.suspicion,
         }
     }
 }

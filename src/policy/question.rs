@@ -53,6 +53,8 @@ pub struct Question<'a> {
     pub today: NaiveDate,
     /// The hour of that day.
     pub hour: u32,
+    /// How much the client's calls look like a walk through the register: 0 nothing, 1 warn, 2 slow, 3 block.
+    pub suspicion: u8,
 }
 
 /// A question in Cedar's terms.
@@ -116,6 +118,7 @@ impl Question<'_> {
             ("sensitivity".to_owned(), Term::new_long(sensitivity.into())),
             ("case_given".to_owned(), Term::new_bool(self.case_present)),
             ("hour".to_owned(), Term::new_long(self.hour.into())),
+            ("suspicion".to_owned(), Term::new_long(self.suspicion.into())),
         ];
         if let Some(agreement) = self.agreement {
             context.push(("agreement".to_owned(), self.agreement_term(agreement)?));

@@ -35,6 +35,7 @@ pub(super) fn fits(names: &Names, schema: &Schema) -> Result<(), String> {
                 case_present: true,
                 today: NaiveDate::MIN,
                 hour: 0,
+                suspicion: 0,
             };
             question.in_cedar(names, Some(schema))?;
         }

@@ -69,6 +69,12 @@ pub(super) const METRICS: &[Metric] = &[
         "Time from a request to its answer, recording included",
     ),
     metric("shuqiao_step_seconds", Kind::Histogram(STEP_SECONDS), &["step"], "Time of one step of the road of a call"),
+    metric(
+        "shuqiao_enumeration_alerts_total",
+        Kind::Counter,
+        &["signal", "level"],
+        "Clients that rose to a level of suspicion of which the steward is told",
+    ),
     metric("shuqiao_calls_in_flight", Kind::Gauge, &[], "Calls under way"),
     metric(
         "shuqiao_tokens_issued_total",

@@ -3,6 +3,7 @@
 mod applications;
 mod catalog;
 mod disclosures;
+mod enumeration;
 mod health;
 mod keys;
 mod limits;

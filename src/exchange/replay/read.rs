@@ -45,6 +45,8 @@ struct Line<'a> {
     agreement: Option<&'a str>,
     dataset: Option<&'a str>,
     subject_field: Option<&'a str>,
+    #[serde(default)]
+    suspicion: u8,
     #[serde(borrow, default)]
     fields: Vec<&'a str>,
     #[serde(borrow, default)]
@@ -164,6 +166,7 @@ impl Questions {
         line.fields.iter().for_each(|field| part(Some(field)));
         key.extend([u8::from(discloses), u8::from(line.case.is_some())]);
         key.push(if depends.hour { u8::try_from(hour).unwrap_or(u8::MAX) } else { u8::MAX });
+        key.push(line.suspicion);
         key.extend(day.to_be_bytes());
     }
 
@@ -223,6 +226,7 @@ impl Line<'_> {
             case_present: self.case.is_some(),
             day,
             hour,
+            suspicion: self.suspicion,
         })
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct RawCase {
     /// The day in China, and the hour of that day.
     pub(super) day: Option<At<String>>,
     pub(super) hour: Option<At<u32>>,
+    /// How much the client's calls look like a walk through the register, 0 to 3.
+    pub(super) suspicion: Option<At<u8>>,
     pub(super) agreement: Option<At<RawAgreement>>,
     /// What is otherwise than in the catalogue.
     pub(super) suppose: Option<RawSupposition>,

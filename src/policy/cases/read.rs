@@ -26,6 +26,8 @@ use crate::{
 /// Who calls, where a case does not say, and the agreement it has.
 const CLIENT: &str = "policy-test";
 const AGREEMENT: &str = "agr-policy-test";
+/// The highest level of suspicion.
+const SUSPICION_MAX: u8 = 3;
 const LAST_HOUR: u32 = 23;
 
 /// The cases of some files, each with its name, in the order in which they are given.
@@ -124,7 +126,7 @@ impl Reader<'_> {
             Some(client) => self.inspection.parse(&path.key("client"), client),
             None => CLIENT.parse().ok(),
         };
-        let hour = self.hour(path, laid);
+        let (hour, suspicion) = (self.hour(path, laid), self.suspicion(path, laid));
         let (department, dataset, item, today) = (department?, dataset?, item?, today?);
         let fields = self.fields(&path.key("fields"), &fields?.value, &dataset);
         let subject_field = match laid.said(|case| &case.subject_field) {
@@ -139,6 +141,7 @@ impl Reader<'_> {
             case_present: laid.said(|case| &case.case_given).copied().unwrap_or(true),
             today,
             hour: hour?,
+            suspicion: suspicion?,
             agreement: None,
             department,
             dataset,
@@ -205,6 +208,17 @@ impl Reader<'_> {
             return None;
         }
         Some(hour.value)
+    }
+
+    fn suspicion(&mut self, path: &Path<'_>, laid: &Laid<'_>) -> Option<u8> {
+        let Some(level) = laid.said(|case| &case.suspicion) else { return Some(0) };
+        if level.value > SUSPICION_MAX {
+            let message = format!("there is no suspicion {}", level.value);
+            let remedy = "Write 0 (none), 1 (warn), 2 (slow) or 3 (block)";
+            self.inspection.complaints.add(&path.key("suspicion"), level.position, message, remedy);
+            return None;
+        }
+        Some(level.value)
     }
 
     fn fields<C: FromIterator<FieldName>>(&mut self, path: &Path<'_>, names: &[At<String>], dataset: &Dataset) -> C {

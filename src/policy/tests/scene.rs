@@ -82,6 +82,7 @@ pub(super) struct Scene {
     pub(super) case_present: bool,
     pub(super) today: NaiveDate,
     pub(super) hour: u32,
+    pub(super) suspicion: u8,
 }
 
 impl Scene {
@@ -115,6 +116,7 @@ impl Scene {
             case_present: true,
             today: day("2026-11-24"),
             hour: 10,
+            suspicion: 0,
         }
     }
 
@@ -131,6 +133,7 @@ impl Scene {
             case_present: self.case_present,
             today: self.today,
             hour: self.hour,
+            suspicion: self.suspicion,
         }
     }
 
