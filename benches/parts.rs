@@ -1,12 +1,12 @@
 //! The parts of a call that are computation: one decision, one signature.
 
-use std::{hint::black_box, time::Instant};
+use std::{hint::black_box, path::Path, time::Instant};
 
 use chrono::Utc;
 use shuqiao::{
     identifiers::{ClientId, FieldName},
     keys::{PublicKeys, SigningKey, jws},
-    policy::{Operation, Question},
+    policy::{Operation, PolicyFiles, PolicySet, Question},
 };
 
 use crate::{
@@ -41,6 +41,10 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     let deciding = micros(scale, || drop(black_box(world.policies.decide(&question))));
     report.note("parts: one policy decision", deciding, "us", None);
 
+    let many = many_policies();
+    let deciding = micros(scale, || drop(black_box(many.decide(&question))));
+    report.note("parts: one policy decision, 200 policies", deciding, "us", None);
+
     let key = SigningKey::generate().unwrap();
     let payload = vec![b'x'; 900];
     let keys = PublicKeys::new([key.public()]);
@@ -49,6 +53,20 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     let signed = jws::sign(&key, "t", &payload);
     let verifying = micros(scale, || drop(black_box(jws::verify(&signed, "t", &keys))));
     report.note("parts: one receipt verified", verifying, "us", None);
+}
+
+/// The policies of the repository among 200: the others are rules of other departments, as a province would add them.
+fn many_policies() -> PolicySet {
+    let mut files = PolicyFiles::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")).unwrap();
+    let own = files.set().unwrap().ids().count();
+    let rule = |number: usize| {
+        format!(
+            "@id(\"office-{number}\") @why(\"closed at night\") forbid (principal in \
+             Shuqiao::Department::\"office-{number}\", action, resource) when {{ context.hour < 6 }};\n"
+        )
+    };
+    files.policies.push(("offices.cedar".to_owned(), (own..200).map(rule).collect()));
+    files.set().unwrap()
 }
 
 /// Median over the rounds of the mean time of one act.
