@@ -145,6 +145,7 @@ mod tests {
             valid_from: "2025-01-01".parse().unwrap(),
             valid_until: "2026-12-31".parse().unwrap(),
             budget: crate::ledger::Budget { calls_per_second: std::num::NonZeroU32::MIN, calls_per_day: 1 },
+            standing: crate::ledger::Standing::InForce,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     identifiers::Roles,
-    ledger::{Budget, fixture::on_each},
+    ledger::{Budget, Standing, fixture::on_each},
 };
 
 const SMALL: &str = include_str!("../catalog/check/small.yaml");
