@@ -4,8 +4,10 @@ use std::{hint::black_box, path::Path, time::Instant};
 
 use chrono::Utc;
 use shuqiao::{
-    identifiers::{ClientId, FieldName},
+    agreements::Agreements,
+    identifiers::{ApplicationId, ClientId, FieldName},
     keys::{PublicKeys, SigningKey, jws},
+    ledger::{Agreed, Agreement},
     policy::{Operation, PolicyFiles, PolicySet, Question},
 };
 
@@ -42,8 +44,18 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     report.note("parts: one policy decision", deciding, "us", None);
 
     let many = many_policies();
-    let deciding = micros(scale, || drop(black_box(many.decide(&question))));
-    report.note("parts: one policy decision, 200 policies", deciding, "us", None);
+    for (count, name) in [
+        (5_000, "parts: one policy decision, 200 policies, 5,000 agreements"),
+        (50_000, "parts: one policy decision, 200 policies, 50,000 agreements"),
+    ] {
+        let agreements = many_agreements(world, count);
+        let deciding = micros(scale, || {
+            let found = agreements.find(&department.id, &dataset.id, &item.code, today);
+            let question = Question { agreement: found.map(AsRef::as_ref), ..question };
+            drop(black_box(many.decide(&question)));
+        });
+        report.note(name, deciding, "us", None);
+    }
 
     let key = SigningKey::generate().unwrap();
     let payload = vec![b'x'; 900];
@@ -67,6 +79,24 @@ fn many_policies() -> PolicySet {
     };
     files.policies.push(("offices.cedar".to_owned(), (own..200).map(rule).collect()));
     files.set().unwrap()
+}
+
+/// The agreements of the repository among so many, of as many departments.
+fn many_agreements(world: &World, count: u32) -> Agreements {
+    let (items, datasets) = (world.catalog.items.values(), world.catalog.datasets.keys());
+    let mut places = datasets.flat_map(|dataset| items.clone().map(move |item| (dataset, item))).cycle();
+    let model = world.agreements.iter().next().unwrap();
+    let granted = (1..=count).map(|number| {
+        let (dataset, item) = places.next().unwrap();
+        Agreement {
+            id: ApplicationId::new(number.try_into().unwrap()).agreement(),
+            consumer: format!("office-{number}").parse().unwrap(),
+            dataset: dataset.clone(),
+            items: [item.code.clone()].into(),
+            ..Agreement::clone(model)
+        }
+    });
+    world.agreements.join(&Agreed { granted: granted.collect(), ..Agreed::default() }).unwrap()
 }
 
 /// Median over the rounds of the mean time of one act.
