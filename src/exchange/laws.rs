@@ -105,6 +105,7 @@ fn told(policies: &PolicySet, scene: &Scene) -> Option<Told> {
         case_present: true,
         today: today(),
         hour: 10,
+        suspicion: 0,
     });
     let Decision::Allow { obligations, .. } = decision else { return None };
     let (positions, status) = shape::positions_to_read(&call);
