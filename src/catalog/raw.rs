@@ -3,11 +3,14 @@
 //! Uses `yaml`. The doc comments here are what an editor shows beside each key: [`super::json_schema`] is made from these
 //! types. The catalogue that the rest of the node sees is made from them by `check`.
 
+mod listing;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Comparator, Disclosure, Format, MaskStyle, OpenAttribute, SharingAttribute, SharingMode, UpdateCycle};
+use super::{Comparator, Disclosure, MaskStyle, SharingAttribute, UpdateCycle};
 use crate::catalog::yaml::{At, Ordered};
+pub(super) use listing::{RawListing, RawMode, RawOpening};
 
 /// One file of a catalogue. A catalogue is all files of a directory together; any file may declare anything.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -163,103 +166,6 @@ impl From<RawUpdateCycle> for UpdateCycle {
             RawUpdateCycle::HalfYearly => Self::HalfYearly,
             RawUpdateCycle::Yearly => Self::Yearly,
             RawUpdateCycle::Irregular => Self::Irregular,
-        }
-    }
-}
-
-/// What the guideline on catalogues asks of an entry beside the rest.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a mapping with `format`, `modes`, `opening` and the dates")]
-#[schemars(rename = "Listing")]
-pub(super) struct RawListing {
-    /// What the resource is kept as.
-    pub(super) format: RawFormat,
-    /// The ways in which it is shared.
-    pub(super) modes: At<Vec<At<RawMode>>>,
-    pub(super) opening: RawOpening,
-    /// The day on which the entry was first published.
-    #[schemars(extend("format" = "date"))]
-    pub(super) published_on: At<String>,
-    /// The day on which the entry was last changed.
-    #[schemars(extend("format" = "date"))]
-    pub(super) updated_on: At<String>,
-    /// Resource codes of related entries of this catalogue.
-    #[serde(default)]
-    pub(super) related: Vec<At<String>>,
-}
-
-/// What a resource is kept as.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", expecting = "a format, such as `database`")]
-#[schemars(rename = "Format")]
-pub(super) enum RawFormat {
-    Database,
-    Spreadsheet,
-    Document,
-    Image,
-    Stream,
-    SelfDescribing,
-}
-
-impl From<RawFormat> for Format {
-    fn from(raw: RawFormat) -> Self {
-        match raw {
-            RawFormat::Database => Self::Database,
-            RawFormat::Spreadsheet => Self::Spreadsheet,
-            RawFormat::Document => Self::Document,
-            RawFormat::Image => Self::Image,
-            RawFormat::Stream => Self::Stream,
-            RawFormat::SelfDescribing => Self::SelfDescribing,
-        }
-    }
-}
-
-/// A way in which a resource is shared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", expecting = "one of `service_interface`, `batch_exchange`, `file_download`")]
-#[schemars(rename = "SharingMode")]
-pub(super) enum RawMode {
-    ServiceInterface,
-    BatchExchange,
-    FileDownload,
-}
-
-impl From<RawMode> for SharingMode {
-    fn from(raw: RawMode) -> Self {
-        match raw {
-            RawMode::ServiceInterface => Self::ServiceInterface,
-            RawMode::BatchExchange => Self::BatchExchange,
-            RawMode::FileDownload => Self::FileDownload,
-        }
-    }
-}
-
-/// May the public have it?
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a mapping with `attribute` and, where it is conditional, `conditions`")]
-#[schemars(rename = "Opening")]
-pub(super) struct RawOpening {
-    pub(super) attribute: At<RawOpenAttribute>,
-    /// Under which conditions, where it is `conditional`.
-    pub(super) conditions: Option<At<String>>,
-}
-
-/// May the public have it?
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", expecting = "one of `open`, `conditional`, `not_open`")]
-#[schemars(rename = "OpenAttribute")]
-pub(super) enum RawOpenAttribute {
-    Open,
-    Conditional,
-    NotOpen,
-}
-
-impl From<RawOpenAttribute> for OpenAttribute {
-    fn from(raw: RawOpenAttribute) -> Self {
-        match raw {
-            RawOpenAttribute::Open => Self::Open,
-            RawOpenAttribute::Conditional => Self::Conditional,
-            RawOpenAttribute::NotOpen => Self::NotOpen,
         }
     }
 }
