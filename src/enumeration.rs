@@ -17,6 +17,7 @@
 mod distinct;
 mod recent;
 mod score;
+mod seat;
 mod series;
 mod sighting;
 mod sip;
@@ -25,11 +26,12 @@ mod state;
 mod thresholds;
 mod watch;
 
+pub use seat::Seat;
 pub use sighting::{Marker, Sighting, Subject, mark_of};
 pub use standing::{Level, Signal, Verdict};
 pub use state::{NoPlace, Place};
 pub use thresholds::Thresholds;
-pub use watch::{ACCOUNT_BYTES_MAX, Evidence, GROUP_BYTES_MAX, ITEMS_MAX, Notice, Outcome, Seat, Watch};
+pub use watch::{ACCOUNT_BYTES_MAX, Evidence, GROUP_BYTES_MAX, ITEMS_MAX, Notice, Outcome, Watch};
 
 #[cfg(test)]
 mod tests;

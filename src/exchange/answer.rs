@@ -266,9 +266,14 @@ impl Exchange {
         }
     }
 
-    /// Decide by these rights from now on; those before go when their last call is done.
-    pub fn set_rights(&self, rights: Rights) {
-        self.in_force.store(Arc::new(InForce::new(rights)));
+    /// Change the rights, which decide from now on; those before go when their last call is done. Of two changes at once
+    /// neither undoes the other: `change` is made again on what the other has left.
+    pub fn change_rights(&self, change: impl Fn(&mut Rights)) {
+        self.in_force.rcu(|in_force| {
+            let mut rights = in_force.rights.clone();
+            change(&mut rights);
+            InForce::new(rights)
+        });
     }
 
     /// The watch for those who walk through a register.

@@ -3,7 +3,6 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
-
 use metrics::counter;
 
 use super::{Node, NodeError, shelf::Shelf};
@@ -36,28 +35,40 @@ impl Node {
         if stamp == self.stamp.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let mut rights = self.exchange.rights();
+        self.take_stops().await?;
+        self.take_agreements().await?;
+        // Each by itself, after what was stopped and revoked: what cannot be taken must keep nothing going.
+        let (policies, catalog) = (self.take_policies().await, self.take_catalog().await);
+        policies.and(catalog)?;
+        self.stamp.store(stamp, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What is suspended, and what is objected to.
+    async fn take_stops(&self) -> Result<(), NodeError> {
+        let known = self.exchange.rights();
         let (suspensions, objections) = (self.ledger.suspensions().await?, marks(&self.ledger, self.now()).await?);
         // Rights are replaced only where they differ: decisions that were made by the old ones are forgotten with them.
-        if *rights.suspensions != suspensions || *rights.objections != objections {
-            tracing::info!(stopped = suspensions.iter().count(), "what calls are decided by has changed");
-            rights.suspensions = Arc::new(suspensions);
-            rights.objections = Arc::new(objections);
-            self.exchange.set_rights(rights);
+        if *known.suspensions != suspensions || *known.objections != objections {
+            tracing::info!(stopped = suspensions.iter().count(), "what is suspended or objected to has changed");
+            let (suspensions, objections) = (Arc::new(suspensions), Arc::new(objections));
+            self.exchange.change_rights(|rights| {
+                rights.suspensions = Arc::clone(&suspensions);
+                rights.objections = Arc::clone(&objections);
+            });
         }
-        self.take_policies().await?;
-        // After what was stopped: a catalogue that cannot be taken must not keep anything going.
-        if let Some(current) = self.changed_catalog().await? {
-            self.take_catalog(&current).await?;
+        Ok(())
+    }
+
+    /// What was granted, suspended or revoked.
+    async fn take_agreements(&self) -> Result<(), NodeError> {
+        let known = self.exchange.rights().agreements;
+        if self.ledger.agreed_mark().await? == known.mark() {
+            return Ok(());
         }
-        // What was granted or revoked since; a new catalogue has taken it with it.
-        if self.ledger.agreed_mark().await? != self.exchange.rights().agreements.mark() {
-            let mut rights = self.exchange.rights();
-            rights.agreements = Arc::new(rights.agreements.join(&self.ledger.agreed().await?)?);
-            tracing::info!(agreements = rights.agreements.iter().count(), "what is agreed has changed");
-            self.exchange.set_rights(rights);
-        }
-        self.stamp.store(stamp, Ordering::Relaxed);
+        let agreements = Arc::new(known.join(&self.ledger.agreed().await?)?);
+        tracing::info!(agreements = agreements.iter().count(), "what is agreed has changed");
+        self.exchange.change_rights(|rights| rights.agreements = Arc::clone(&agreements));
         Ok(())
     }
 
@@ -71,7 +82,8 @@ impl Node {
     }
 
     /// Decide, serve and show by a new catalogue, once its locks are proven.
-    async fn take_catalog(&self, current: &Current) -> Result<(), NodeError> {
+    async fn take_catalog(&self) -> Result<(), NodeError> {
+        let Some(current) = self.changed_catalog().await? else { return Ok(()) };
         let agreements = Arc::new(held(&self.settings, &self.ledger, &current.catalog).await?);
         let policies = self.exchange.rights().policies;
         prove_the_locks(&current.catalog, &agreements, &policies, day_in_china(self.now()))?;
@@ -83,11 +95,11 @@ impl Node {
                 "a register does not fit the new catalogue and is not served until it is published again"
             );
         }
-        let mut rights = self.exchange.rights();
-        rights.catalog = Arc::clone(&current.catalog);
-        rights.agreements = agreements;
-        self.exchange.set_rights(rights);
-        self.shelf.store(Arc::new(Shelf::new(current)));
+        self.exchange.change_rights(|rights| {
+            rights.catalog = Arc::clone(&current.catalog);
+            rights.agreements = Arc::clone(&agreements);
+        });
+        self.shelf.store(Arc::new(Shelf::new(&current)));
         tracing::info!(revision = current.revision.number, "the catalogue has changed");
         Ok(())
     }
@@ -110,10 +122,7 @@ impl Node {
         match tokio::task::spawn_blocking(proving).await {
             Ok(Ok(proved)) => {
                 tracing::info!(policies = active.hash, "another policy set decides");
-                // What else has changed meanwhile stays: only the policies are taken over.
-                let mut rights = self.exchange.rights();
-                rights.policies = proved.policies;
-                self.exchange.set_rights(rights);
+                self.exchange.change_rights(|rights| rights.policies = Arc::clone(&proved.policies));
             }
             Ok(Err(failed)) => {
                 let error = &failed as &dyn std::error::Error;
@@ -180,7 +189,9 @@ async fn seed(settings: &Settings, ledger: &Ledger, now: DateTime<Utc>) -> Resul
 async fn held(settings: &Settings, ledger: &Ledger, catalog: &Catalog) -> Result<Agreements, NodeError> {
     let ended = revisions::ended(ledger).await?;
     let declared = agreements::load_except(&settings.paths.agreements, catalog, &ended)?;
-    Ok(declared.join(&ledger.agreed().await?)?)
+    let mut agreed = ledger.agreed().await?;
+    agreed.granted.retain(|agreement| !ended.contains(&agreement.id));
+    Ok(declared.join(&agreed)?)
 }
 
 async fn marks(ledger: &Ledger, now: DateTime<Utc>) -> Result<Marks, NodeError> {

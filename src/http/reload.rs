@@ -25,7 +25,7 @@ impl Node {
     /// All of them or, where one is not in order, none; a policy set is used only once it has passed the start-up probes.
     /// Calls under way end as they began. Blocks for the reading.
     pub fn reload(&self) -> Result<Reloaded, NodeError> {
-        let mut rights = self.exchange.rights();
+        let rights = self.exchange.rights();
         let policies = match self.policies_of_ledger.load(Ordering::Relaxed) {
             true => Arc::clone(&rights.policies),
             false => Arc::new(PolicySet::load(&self.settings.paths.policies)?),
@@ -37,8 +37,7 @@ impl Node {
         self.verifier.set_own_keys(&token_keys.public())?;
         self.token_keys.take(&token_keys);
         self.receipt_keys.take(&receipt_keys);
-        rights.policies = Arc::clone(&policies);
-        self.exchange.set_rights(rights);
+        self.exchange.change_rights(|rights| rights.policies = Arc::clone(&policies));
         Ok(Reloaded {
             policies: policies.hash().to_owned(),
             receipt_key: self.receipt_keys.signing().kid().to_owned(),

@@ -173,6 +173,13 @@ const ROWS: &[Row] = &[
         },
         Denied(&["case-required-for-sensitive"]),
     ),
+    ("a client that walks through the register", |s| s.suspicion = 3, Denied(&["enumeration-blocked"])),
+    (
+        "a client that seems to",
+        |s| s.suspicion = 2,
+        Allowed(&["fold-not-found-under-suspicion", "verify-under-agreement"]),
+    ),
+    ("a client that is only warned of", |s| s.suspicion = 1, Allowed(&["verify-under-agreement"])),
     ("the most sensitive field in a case", |s| s.classify("sex", 4), Allowed(&["verify-under-agreement"])),
     (
         "a field that the catalogue does not know counts as the most sensitive",
