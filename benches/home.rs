@@ -46,7 +46,7 @@ impl Home {
         let text = format!(
             "[node]\nid = 'guangdong'\nurl = 'http://{address}'\n[log]\nlevel = 'warn'\n[tokens]\naccess_ttl_s = 3600\n\
              [paths]\ncatalog = '{0}/catalogs/guangdong'\nagreements = '{1}'\npolicies = '{0}/policies'\n\
-             [http]\nlisten = '{address}'\n[limits]\ncalls_per_second = 1000000\n[audit]\nreceipts = '{receipts}'\n",
+             [http]\nlisten = '{address}'\n[limits]\ncalls_per_second = 1000000\n[audit]\nreceipts = '{receipts}'\n[enumeration]\nmode = 'detect'\n",
             root().display(),
             generous_agreements(dir.path()).display(),
         );

@@ -39,7 +39,7 @@ use std::{
 
 pub use audit::{AuditSettings, ReceiptForm};
 pub use clocks::ClockSettings;
-pub use enumeration::EnumerationSettings;
+pub use enumeration::{EnumerationMode, EnumerationSettings};
 pub use http::HttpSettings;
 pub use issuers::IssuerSettings;
 pub use ledger::{LedgerSettings, LedgerStore};

@@ -1,6 +1,6 @@
 //! When a client is taken for one that walks through a register, and what is done then.
 
-use std::time::Duration;
+use std::{fmt, str::FromStr, time::Duration};
 
 use super::{
     key::{Rule, subject},
@@ -10,6 +10,8 @@ use super::{
 subject! {
     /// When a client is taken for one that walks through a register, and what is done then; see `docs/enumeration.md`.
     "enumeration" => EnumerationSettings {
+        /// `enforce`: clients are warned of, slowed and blocked. `detect`: nothing is done to anybody, and the stewards are told all the same; for the first weeks, and for load tests.
+        "mode" => mode: EnumerationMode = Rule::Text { default: "enforce", shape: "`enforce` or `detect`" };
         /// Score from which on policy is told of a suspicion (1).
         "warn_score" => warn_score: u32 = Rule::Number(&limits::WARN_SCORE);
         /// Score from which on a client is slowed (2), and the steward told.
@@ -32,5 +34,33 @@ subject! {
         "dismissed_s" => dismissed: Duration = Rule::Number(&limits::DISMISSED_S);
         /// How often what the defence remembers is kept in the ledger; a crash loses the order of the calls since.
         "keep_ms" => keep: Duration = Rule::Number(&limits::KEEP_MS);
+    }
+}
+
+/// Is anything done about clients that walk through a register?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnumerationMode {
+    Enforce,
+    /// Only the stewards are told.
+    Detect,
+}
+
+impl FromStr for EnumerationMode {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "enforce" => Ok(Self::Enforce),
+            "detect" => Ok(Self::Detect),
+            _ => Err("write `enforce` or `detect`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for EnumerationMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Enforce => "enforce",
+            Self::Detect => "detect",
+        })
     }
 }

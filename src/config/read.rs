@@ -11,6 +11,7 @@ use url::Url;
 use super::{
     Complaint,
     audit::ReceiptForm,
+    enumeration::EnumerationMode,
     key::{Key, Rule},
     ledger::LedgerStore,
     limits::{Limit, Unit},
@@ -350,6 +351,7 @@ macro_rules! text_setting {
 
 text_setting!(
     BaseUrl,
+    EnumerationMode,
     ForeignTokenType,
     LogFormat,
     LedgerStore,

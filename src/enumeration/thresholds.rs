@@ -7,6 +7,8 @@ use super::standing::Level;
 /// Thresholds of all clients. Scores are in thousandths, as the weights are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thresholds {
+    /// Is something done about a client, or are its stewards only told?
+    pub enforced: bool,
     pub warn: i32,
     pub slow: i32,
     pub block: i32,
@@ -29,6 +31,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
+            enforced: true,
             warn: 10_000,
             slow: 15_000,
             block: 20_000,

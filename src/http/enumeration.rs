@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Node, NodeError};
 use crate::{
     audit::Record,
-    config::EnumerationSettings,
+    config::{EnumerationMode, EnumerationSettings},
     enumeration::{Notice, Thresholds},
     exchange::{Defence, Exchange},
     ledger::{Ledger, LedgerError, Remembered, Suspicion},
@@ -114,6 +114,7 @@ pub(super) fn thresholds(settings: &EnumerationSettings) -> Thresholds {
     let points = |score: u32| i32::try_from(score).unwrap_or(i32::MAX).saturating_mul(1_000);
     let at_least = |time: Duration| time.max(Duration::from_secs(1));
     Thresholds {
+        enforced: settings.mode == EnumerationMode::Enforce,
         warn: points(settings.warn_score),
         slow: points(settings.slow_score),
         block: points(settings.block_score),

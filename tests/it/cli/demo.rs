@@ -19,7 +19,7 @@ fn the_tour_comes_out_right_and_the_second_start_finds_the_registers() {
     let folder = dir.path().join("new/demo");
     let folder = folder.to_str().unwrap();
     let first = demo(folder, free_address().port());
-    assert_eq!((first.code, steps(&first)), (Some(0), (8, 0)), "{first:?}");
+    assert_eq!((first.code, steps(&first)), (Some(0), (15, 0)), "{first:?}");
     assert_eq!(first.out.matches("published as version 0").count(), 4, "{first:?}");
 
     let settings = dir.path().join("new/demo/shuqiao.toml");

@@ -43,6 +43,7 @@ const CAUGHT: [(&str, &str); 11] = [
     ("compare-only-not-disclosed", "compare-only-field"),
     ("not-shared-datasets", "dataset-not-shared"),
     ("case-required-for-sensitive", "sensitive-without-case"),
+    ("enumeration-blocked", "suspected-harvester"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -134,7 +134,7 @@ impl Home {
         let text = format!(
             "[node]\nid = 'guangdong'\nurl = 'http://{address}'\n\n[paths]\ndata = 'data'\n\
              catalog = '{}/catalogs/guangdong'\nagreements = 'agreements.yaml'\npolicies = 'policies'\n\n\
-             [limits]\ncalls_per_second = 1000000\n\n[tokens]\naccess_ttl_s = 3600\n\n\
+             [limits]\ncalls_per_second = 1000000\n\n[tokens]\naccess_ttl_s = 3600\n\n[enumeration]\nmode = 'detect'\n\n\
              [http]\nlisten = '{address}'\n{more}\n",
             root.display()
         );
