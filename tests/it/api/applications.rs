@@ -214,6 +214,7 @@ async fn what_is_not_shared_is_refused_with_its_ground() {
     );
     let code = secret.lines().find_map(|line| line.trim().strip_prefix("code: ")).unwrap().to_owned();
     let secret = secret.replacen(&code, "104001/000009", 1);
+    let secret = secret.replacen("opening: { attribute: open }", "opening: { attribute: not_open }", 1);
     let both = format!("datasets:\n{secret}\n{credit}");
     let catalog: &[_] = &[("social-credit.yaml", &*text, &*both)];
     let node = TestNode::of(Setup { persons: 5, catalog, ..Setup::default() }).await;

@@ -27,7 +27,7 @@ fn the_tour_comes_out_right_and_the_second_start_finds_the_registers() {
     fs::write(&settings, &mine).unwrap();
     let second = demo(folder, free_address().port()); // Another port, the same folder.
     assert!(fs::read_to_string(&settings).unwrap().contains("level = \"error\" # mine"));
-    assert_eq!((second.code, steps(&second)), (Some(0), (8, 0)), "{second:?}");
+    assert_eq!((second.code, steps(&second)), (Some(0), (15, 0)), "{second:?}");
     assert!(!second.out.contains("published"), "{second:?}");
     let verified = shuqiao(&["audit", "verify", "--dir", folder]);
     assert!(verified.code == Some(0) && verified.out.contains("intact"), "{verified:?}");
@@ -35,7 +35,7 @@ fn the_tour_comes_out_right_and_the_second_start_finds_the_registers() {
     // Another size is another register.
     let port = free_address().port().to_string();
     let smaller = shuqiao(&["demo", "--once", "--persons", "1000", "--dir", folder, "--port", &port]);
-    assert_eq!((smaller.code, steps(&smaller)), (Some(0), (8, 0)), "{smaller:?}");
+    assert_eq!((smaller.code, steps(&smaller)), (Some(0), (15, 0)), "{smaller:?}");
     assert_eq!(smaller.out.matches("published as version 1").count(), 4, "{smaller:?}");
 }
 
