@@ -2,7 +2,8 @@
 # All tests: format, lints, unit, property and integration tests, then foreign clients against a running node.
 #
 # Needs cargo. Python and npm packages for the foreign clients are installed beside the build output when they are
-# missing; where that is not possible, the checks that need them are skipped, by name and count.
+# missing, PostgreSQL (postgres.sh) from the system's packages; where that is not possible, the checks that need them are
+# skipped, by name and count.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
