@@ -19,6 +19,7 @@ mod difference;
 mod explain;
 mod files;
 mod obligations;
+mod parties;
 mod question;
 mod shadow;
 mod slices;

@@ -52,11 +52,15 @@ impl PolicySet {
 
     /// Decide by these policies of the set alone.
     pub(super) fn decide_by(&self, policies: &cedar_policy::PolicySet, question: &Question<'_>) -> Decision {
-        let asked = match question.in_cedar(&self.names, None) {
-            Ok(asked) => asked,
+        let put = question.request(&self.names, None).and_then(|request| {
+            let entities = self.parties.of(question, &self.names)?;
+            Ok((request, entities))
+        });
+        let (request, entities) = match put {
+            Ok(put) => put,
             Err(reason) => return deny(format!("the question could not be put: {reason}")),
         };
-        let response = self.authorizer.is_authorized(&asked.request, policies, &asked.entities);
+        let response = self.authorizer.is_authorized(&request, policies, &entities);
         let failed: Vec<_> = response.diagnostics().errors().map(failed_policy).collect();
         if !failed.is_empty() {
             return not_evaluated(failed);

@@ -13,7 +13,7 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 use cedar_policy::{Authorizer, EntityTypeName, EntityUid};
 
-use super::{check, obligations::Obliging, slices::Slices};
+use super::{check, obligations::Obliging, parties::Parties, slices::Slices};
 use crate::{
     catalog::{
         Complaint,
@@ -104,6 +104,7 @@ impl Names {
 pub struct PolicySet {
     pub(super) cedar: cedar_policy::PolicySet,
     pub(super) slices: Slices,
+    pub(super) parties: Parties,
     pub(super) authorizer: Authorizer,
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) names: Names,
@@ -221,7 +222,15 @@ impl PolicySet {
         let (cedar, rules) =
             check::policies(schema, &sources, &names).map_err(|complaints| PolicyError::Inconsistent { complaints })?;
         let slices = Slices::new(&cedar);
-        Ok(Self { cedar, slices, authorizer: Authorizer::new(), rules, names, hash: hash(schema, &sources) })
+        Ok(Self {
+            cedar,
+            slices,
+            parties: Parties::default(),
+            authorizer: Authorizer::new(),
+            rules,
+            names,
+            hash: hash(schema, &sources),
+        })
     }
 
     /// SHA-256 over the schema and every file with its name, in hex: the set's name in records and receipts.

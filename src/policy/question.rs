@@ -69,31 +69,41 @@ impl Question<'_> {
     /// With a schema Cedar checks every value against it, which costs half of a decision again. So a set is held against
     /// it once, when it is loaded (`specimen`); after that the values below have its types by construction.
     pub(super) fn in_cedar(&self, names: &Names, schema: Option<&Schema>) -> Result<Asked, String> {
-        let uid = |kind: &EntityTypeName, id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
-        let client = uid(&names.client, self.client.as_str());
-        let department = uid(&names.department, self.department.id.as_str());
-        let dataset = uid(&names.dataset, self.dataset.id.as_str());
+        Ok(Asked { request: self.request(names, schema)?, entities: self.entities(names, schema)? })
+    }
+
+    /// Who asks for what, with everything that policies may look at besides the two.
+    pub(super) fn request(&self, names: &Names, schema: Option<&Schema>) -> Result<Request, String> {
         let action = match self.operation {
             Operation::Verify => names.verify.clone(),
             Operation::Disclose => names.disclose.clone(),
         };
+        let (client, dataset) =
+            (uid(&names.client, self.client.as_str()), uid(&names.dataset, self.dataset.id.as_str()));
         let carrier = uid(&names.department, self.item.department.as_str());
         let context = Context::from_pairs(self.context(carrier)?).map_err(in_words)?;
-        let request = Request::new(client.clone(), action, dataset.clone(), context, schema).map_err(in_words)?;
+        Request::new(client, action, dataset, context, schema).map_err(in_words)
+    }
+
+    /// The client and the dataset, as policies may look at them.
+    pub(super) fn entities(&self, names: &Names, schema: Option<&Schema>) -> Result<Entities, String> {
+        let (client, dataset) =
+            (uid(&names.client, self.client.as_str()), uid(&names.dataset, self.dataset.id.as_str()));
+        let department = uid(&names.department, self.department.id.as_str());
         // The department itself needs no entity: it is known by its id, and what is said of it is said of its client.
         let place = HashMap::from([
             ("division".to_owned(), text(self.department.division.as_str())),
             ("node".to_owned(), text(self.department.node.as_str())),
         ]);
         let caller = Entity::new(client, place, HashSet::from([department])).map_err(in_words)?;
+        let provider = uid(&names.department, self.dataset.provider.as_str());
         let resource = HashMap::from([
-            ("provider".to_owned(), Term::new_entity_uid(uid(&names.department, self.dataset.provider.as_str()))),
+            ("provider".to_owned(), Term::new_entity_uid(provider)),
             ("sharing".to_owned(), text(sharing(self.dataset.sharing.attribute))),
             ("sensitivity".to_owned(), Term::new_long(self.dataset.sensitivity.level().into())),
         ]);
         let resource = Entity::new(dataset, resource, HashSet::new()).map_err(in_words)?;
-        let entities = Entities::from_entities([caller, resource], schema).map_err(in_words)?;
-        Ok(Asked { request, entities })
+        Entities::from_entities([caller, resource], schema).map_err(in_words)
     }
 
     fn context(&self, carrier: EntityUid) -> Result<Vec<(String, Term)>, String> {
@@ -146,6 +156,10 @@ impl Question<'_> {
             ("disclose", set(agreement.disclose.iter().map(FieldName::as_str))),
         ])
     }
+}
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
 fn sharing(attribute: SharingAttribute) -> &'static str {

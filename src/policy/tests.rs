@@ -8,6 +8,7 @@ mod difference;
 mod explain;
 mod laws;
 mod obligations;
+mod parties;
 mod scene;
 mod sets;
 mod shadow;
