@@ -35,6 +35,7 @@ impl Node {
         if stamp == self.stamp.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.directory.refresh().await?;
         self.take_stops().await?;
         self.take_agreements().await?;
         // Each by itself, after what was stopped and revoked: what cannot be taken must keep nothing going.

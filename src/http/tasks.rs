@@ -6,7 +6,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Node;
 
-/// How soon a suspended client is refused, and a new version served.
+/// How soon a new version is served.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How soon what is suspended, revoked or changed otherwise reaches calls: well within the second that is promised.
@@ -27,11 +27,6 @@ pub(super) struct Background {
 pub(super) fn start(node: &Arc<Node>) -> Background {
     let background = Background { tasks: TaskTracker::new(), stop: CancellationToken::new() };
     background.repeat(node, LOOK_AGAIN, |node| async move { node.refresh_registers().await });
-    background.repeat(node, LOOK_AGAIN, |node| async move {
-        if let Err(error) = node.directory.refresh().await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the clients could not be read again");
-        }
-    });
     background.repeat(node, FOLLOW, |node| async move { node.follow().await });
     background.repeat(node, CLOCKS, |node| async move { node.look_at_clocks().await });
     background.repeat(node, node.settings.enumeration.keep, |node| async move { node.keep_watch().await });

@@ -1,8 +1,8 @@
 //! The registered clients, in memory: what every call looks at instead of the ledger.
 //!
 //! A reader takes no lock. The picture is replaced as a whole by [`ClientDirectory::refresh`], which costs one small
-//! query when nothing has changed; whoever runs a node calls it twice a second, so that a suspension made by any process
-//! is seen within one.
+//! query when nothing has changed; whoever runs a node calls it when the ledger's stamp has moved, so that a suspension made
+//! by any process is seen within a second.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -65,8 +65,7 @@ impl ClientDirectory {
         self.snapshot.load()
     }
 
-    /// The ledger that it reads.
-    pub fn ledger(&self) -> &Ledger {
+    pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 }
