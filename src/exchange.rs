@@ -23,7 +23,7 @@ pub mod review;
 mod rights;
 mod shape;
 
-pub use answer::{Answer, Exchange, Incoming, Parts, Refusal, day_in_china};
+pub use answer::{Answer, Credential, Exchange, Incoming, Parts, Refusal, day_in_china};
 pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
 pub use call::{Asked, Question};
 pub use defence::Defence;

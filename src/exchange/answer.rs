@@ -65,13 +65,23 @@ pub struct Exchange {
     times: Times,
 }
 
+/// How a caller proves who it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'a> {
+    Missing,
+    /// An access token.
+    Bearer(&'a str),
+}
+
 /// A request as a door hands it in. Time and the call's id come from outside.
 #[derive(Debug)]
 pub struct Incoming<'a> {
     pub call_id: CallId,
     pub operation: Operation,
-    pub bearer: Option<&'a str>,
-    /// The body's SHA-256, as it was sent.
+    pub credential: Credential<'a>,
+    /// The request's body, as it was sent.
+    pub body: &'a [u8],
+    /// The body's SHA-256.
     pub request_sha256: [u8; 32],
     /// What the door understood of the body, or why it did not.
     pub question: Result<Question, Problem>,
@@ -164,7 +174,7 @@ impl Exchange {
         record: &mut Record,
     ) -> Result<(Call, Option<Found>, Shaped), Problem> {
         let now = incoming.received;
-        let caller = self.identify(incoming.bearer, now).await?; //                       1 identify
+        let caller = self.identify(incoming.credential, now).await?; //                       1 identify
         record.caller(&caller.client, &caller.department);
         let question = incoming.question.as_ref().map_err(Problem::clone)?;
         let in_force = self.in_force.load_full(); // One set of rights from here to the end, whatever changes meanwhile.
@@ -187,8 +197,8 @@ impl Exchange {
         Ok((call, found.ok(), shaped))
     }
 
-    async fn identify(&self, bearer: Option<&str>, now: DateTime<Utc>) -> Result<Caller, Problem> {
-        let Some(bearer) = bearer else {
+    async fn identify(&self, credential: Credential<'_>, now: DateTime<Utc>) -> Result<Caller, Problem> {
+        let Credential::Bearer(bearer) = credential else {
             return Err(Problem::new(Code::TokenMissing, "no bearer token was sent")
                 .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
         };

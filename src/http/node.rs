@@ -30,7 +30,9 @@ use crate::{
     catalog::{Catalog, CatalogError},
     config::{ForeignTokenType, IssuerSettings, LedgerStore, ReceiptForm, Settings, SignatureAlgorithm},
     engine::{Engine, EngineError},
-    exchange::{Answer, Exchange, Incoming, Parts, ProbeFailed, Question, Refusal, day_in_china, prove_the_locks},
+    exchange::{
+        Answer, Credential, Exchange, Incoming, Parts, ProbeFailed, Question, Refusal, day_in_china, prove_the_locks,
+    },
     identifiers::{AgreementId, CallId, ClientId},
     identity::{
         Algorithm, ClientClaim, ClientDirectory, ForeignIssuer, IdentityError, IssuedToken, Issuer, TokenRequest,
@@ -213,7 +215,7 @@ impl Node {
     pub(super) async fn answer(
         &self,
         operation: Operation,
-        bearer: Option<&str>,
+        credential: Credential<'_>,
         body: &[u8],
         question: Result<Question, Problem>,
     ) -> Result<Answer, Refusal> {
@@ -221,7 +223,7 @@ impl Node {
         let call_id = CallId::new(fresh_id(received));
         let mut request_sha256 = [0; 32];
         request_sha256.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
-        let incoming = Incoming { call_id, operation, bearer, request_sha256, question, received };
+        let incoming = Incoming { call_id, operation, credential, body, request_sha256, question, received };
         Box::pin(self.exchange.answer(incoming)).await
     }
 

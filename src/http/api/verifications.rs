@@ -15,7 +15,7 @@ use super::super::{
     problem::{ProblemBody, ProblemResponse},
 };
 use crate::{
-    exchange::{Answer, AnswerBody, Asked, Question},
+    exchange::{Answer, AnswerBody, Asked, Credential, Question},
     policy::Operation,
     problem::Problem,
     verification::{ClaimInput, Scalar},
@@ -183,7 +183,8 @@ pub(super) async fn call(
         Ok(bytes) => bytes,
         Err(problem) => return ProblemResponse::from(problem).into_response(),
     };
-    let answered = node.answer(operation, body::bearer(&headers), &bytes, question(&headers, &bytes)).await;
+    let credential = body::bearer(&headers).map_or(Credential::Missing, Credential::Bearer);
+    let answered = node.answer(operation, credential, &bytes, question(&headers, &bytes)).await;
     match answered {
         Ok(answer) => signed(answer),
         Err(refusal) => ProblemResponse::of_call(refusal.problem, refusal.call_id).into_response(),
