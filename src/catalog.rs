@@ -19,6 +19,7 @@ pub mod diff;
 mod check;
 mod list;
 mod load;
+mod placement;
 mod raw;
 mod search;
 mod sources;
@@ -33,6 +34,7 @@ pub use complaint::Complaint;
 pub use list::DatasetFilter;
 pub(crate) use load::read;
 pub use load::{CatalogError, json_schema, load, load_from};
+pub use placement::{Part, Placement};
 pub use search::{Hit, SearchIndex, Target};
 pub use sources::Sources;
 pub use value::{Cell, FieldKind, LONG_TERM, Value, ValueError, parse_date};
@@ -128,6 +130,8 @@ pub struct Dataset {
     pub secondary_keys: Vec<FieldName>,
     /// The field that tells whether a record is in its ordinary state, where the register has one.
     pub status: Option<Status>,
+    /// Where its records are kept.
+    pub placement: Placement,
     /// Share of bad rows, 0 to 1, above which nothing is published.
     pub reject_share_max: f64,
     pub listing: Listing,

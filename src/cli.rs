@@ -19,6 +19,7 @@ mod home;
 mod id;
 mod key;
 mod objection;
+mod peer;
 mod policy;
 mod publish;
 mod receipt;
@@ -86,6 +87,8 @@ enum Command {
     Resume(suspension::SwitchArgs),
     /// List what is stopped.
     Suspensions(suspension::ListArgs),
+    /// The nodes of the federation: this node's card; admit, revoke and list nodes where the directory is issued.
+    Peer(peer::PeerArgs),
     /// List who did what in the ledger, and why.
     Acts(suspension::ActsArgs),
     /// Print an access token of a registered client.
@@ -141,6 +144,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Acts(_)
         | Command::Alert(_)
         | Command::Honey(_)
+        | Command::Peer(_)
         | Command::Objection(_) => in_ledger(command, &home.settings()?, now).await,
         Command::Application(_) | Command::Agreement(_) => at_desk(command, home.settings()?, now).await,
         Command::Simulate(args) => simulate::run(args),
@@ -192,6 +196,7 @@ async fn in_ledger(command: Command, settings: &Settings, now: DateTime<Utc>) ->
         Command::Acts(args) => suspension::acts(args, &ledger).await,
         Command::Alert(args) => alert::run(args, &ledger, now).await,
         Command::Honey(args) => alert::honey(args, &ledger, settings, now).await,
+        Command::Peer(args) => peer::run(args, &ledger, settings, now).await,
         Command::Objection(args) => objection::run(args, &ledger, settings, now).await,
         _ => Ok(ExitCode::FAILURE), // `run` sends no other command here
     };

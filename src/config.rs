@@ -15,6 +15,7 @@
 mod audit;
 mod clocks;
 mod enumeration;
+mod federation;
 mod http;
 mod issuers;
 mod key;
@@ -40,6 +41,7 @@ use std::{
 pub use audit::{AuditSettings, ReceiptForm};
 pub use clocks::ClockSettings;
 pub use enumeration::{EnumerationMode, EnumerationSettings};
+pub use federation::{CardFile, Endpoint, FederationSettings, PeerListen};
 pub use http::HttpSettings;
 pub use issuers::IssuerSettings;
 pub use ledger::{LedgerSettings, LedgerStore};
@@ -86,6 +88,7 @@ pub struct Settings {
     pub limits: RateSettings,
     pub enumeration: EnumerationSettings,
     pub clocks: ClockSettings,
+    pub federation: FederationSettings,
     pub log: LogSettings,
     explained: Vec<Explained>,
 }
@@ -112,6 +115,7 @@ impl Settings {
         let limits = RateSettings::read(&mut reader);
         let enumeration = EnumerationSettings::read(&mut reader);
         let clocks = ClockSettings::read(&mut reader);
+        let federation = FederationSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
         let Reader { complaints, explained, .. } = reader;
         let mut complaints = [raw.complaints.clone(), complaints].concat();
@@ -131,6 +135,7 @@ impl Settings {
                 limits: limits?,
                 enumeration: enumeration?,
                 clocks: clocks?,
+                federation: federation?,
                 log: log?,
                 explained,
             })
@@ -187,6 +192,12 @@ impl Settings {
             "http.request_ms_max",
             "http.shutdown_grace_ms",
             "a call that was accepted must be able to finish",
+        );
+        ordered(
+            self.federation.address == PeerListen::Off || self.federation.deadline < http.request_max,
+            "federation.deadline_ms",
+            "http.request_ms_max",
+            "what other nodes say, or do not say, must still be recorded, signed and sent",
         );
         found.extend(self.issuers.iter().enumerate().filter_map(|(index, issuer)| self.issuer_twice(index, issuer)));
         found
@@ -246,6 +257,7 @@ fn known_keys() -> impl Iterator<Item = &'static Key> {
         RateSettings::KEYS,
         EnumerationSettings::KEYS,
         ClockSettings::KEYS,
+        FederationSettings::KEYS,
         LogSettings::KEYS,
     ]
     .into_iter()

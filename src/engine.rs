@@ -19,6 +19,7 @@
 mod cells;
 mod keyed;
 mod keypages;
+mod keys;
 mod mapped;
 mod provider;
 mod rows;

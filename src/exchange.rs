@@ -14,6 +14,8 @@ mod body;
 mod call;
 mod decider;
 mod defence;
+mod elsewhere;
+mod forward;
 mod limit;
 mod probes;
 mod recorded;
@@ -27,6 +29,7 @@ pub use answer::{Answer, Credential, Exchange, Incoming, Parts, Refusal, day_in_
 pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
 pub use call::{Asked, Question};
 pub use defence::Defence;
+pub use elsewhere::NodeBody;
 pub use probes::{ProbeFailed, prove_the_locks};
 pub use recorded::{NotExplained, explain};
 pub use rights::Rights;

@@ -7,10 +7,12 @@ mod api;
 mod body;
 mod clocks;
 mod enumeration;
+mod federate;
 mod follow;
 mod layers;
 mod listen;
 mod node;
+mod peer;
 mod problem;
 mod reload;
 mod shelf;
@@ -45,7 +47,8 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Out
         node.leave();
         stopping.cancel();
     };
-    let (finished, ()) = tokio::join!(serving, ending);
+    let peers = peer::serve(Arc::clone(&node), settings.shutdown_grace, stopping.clone());
+    let (finished, (), ()) = tokio::join!(serving, ending, peers);
     if !finished {
         tracing::warn!("calls were still in flight at the end of the grace period");
     }

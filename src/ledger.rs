@@ -19,6 +19,7 @@ mod applications;
 mod assertions;
 mod client_keys;
 mod clients;
+mod members;
 mod objections;
 mod open;
 mod policy_sets;
@@ -40,6 +41,7 @@ pub use application::{
 pub use applications::{Agreed, AgreedMark, ApplicationFilter, Dossier, Filing};
 pub use client_keys::ClientKeys;
 pub use clients::{Client, ClientStatus, Registration};
+pub use members::Member;
 pub use objections::{Decided, Filed, Objection, ObjectionFilter, ObjectionMark, ObjectionState};
 pub use policy_sets::{By, KeptPolicySet, NewPolicySet, PolicySetState};
 pub use ratings::{Rating, RatingSummary};

@@ -10,6 +10,7 @@ pub mod telemetry;
 
 // 4 road
 pub mod exchange;
+pub mod federation;
 
 // 3 services
 pub mod agreements;

@@ -75,6 +75,16 @@ codes! {
     EnumerationSlowed = "enumeration_slowed",
     /// The client's calls look like a walk through the register: none is answered for a time, unless its steward lifts that.
     EnumerationBlocked = "enumeration_blocked",
+    /// The other node is not in the directory of nodes, or the directory is too old to go by.
+    PeerUnknown = "peer_unknown",
+    /// The token of a forwarded call was refused: signature, sender, receiver, time or body.
+    PeerTokenInvalid = "peer_token_invalid",
+    /// The forwarded call was answered before, and its answer is no longer here; or its id came with another body.
+    PeerCallRepeated = "peer_call_repeated",
+    /// The forwarded call has passed this node before, or too many nodes.
+    ForwardingLoop = "forwarding_loop",
+    /// The other node could not be asked.
+    PeerUnreachable = "peer_unreachable",
     /// No such path.
     NoSuchPath = "no_such_path",
     /// The path exists, the method does not.

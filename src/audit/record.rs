@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     identifiers::{
-        AgreementId, CallId, CaseNo, ClientId, CreditCode, DatasetId, DepartmentId, FieldName, ItemCode, VersionNo,
+        AgreementId, CallId, CaseNo, ClientId, CreditCode, DatasetId, DepartmentId, FieldName, ItemCode, NodeId,
+        VersionNo,
     },
     problem::Code,
 };
@@ -117,6 +118,15 @@ pub struct Record {
     /// How much the client's calls looked like a walk through the register, where they did: 1 warn, 2 slow, 3 block.
     #[serde(default, skip_serializing_if = "is_none")]
     pub suspicion: u8,
+    /// The nodes that have forwarded the call, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<NodeId>,
+    /// The call's id at the last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forwarded_as: Option<CallId>,
+    /// The nodes that were asked for the answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<AskedNode>,
     pub decision: RecordedDecision,
     /// The policies that decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -146,6 +156,17 @@ pub struct Record {
     /// The id under which the caller or its proxy traces the request, if it sent one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+}
+
+/// One node that was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedNode {
+    pub node: NodeId,
+    /// How that ended, such as `answered`.
+    pub end: String,
+    /// SHA-256 of its receipt, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt_sha256: Option<Digest>,
 }
 
 /// What an answer said, as far as the record keeps it.
@@ -186,6 +207,9 @@ impl Record {
             fields: Vec::new(),
             disclosed: Vec::new(),
             suspicion: 0,
+            via: Vec::new(),
+            forwarded_as: None,
+            asked: Vec::new(),
             decision: RecordedDecision::Refused,
             policies: Vec::new(),
             obligations: Vec::new(),
@@ -203,6 +227,17 @@ impl Record {
     pub fn caller(&mut self, client: &ClientId, department: &DepartmentId) {
         self.client = Some(client.clone());
         self.department = Some(department.clone());
+    }
+
+    /// The call came from another node: the nodes that it has passed, and its id at the last of them.
+    pub fn forwarded(&mut self, forwarded: Option<(&[NodeId], CallId)>) {
+        if let Some((via, id)) = forwarded {
+            (self.via, self.forwarded_as) = (via.to_vec(), Some(id));
+        }
+    }
+
+    pub fn asked(&mut self, asked: Vec<AskedNode>) {
+        self.asked = asked;
     }
 
     /// `subject` is a pseudonym, never the number itself.

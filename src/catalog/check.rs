@@ -13,6 +13,7 @@ mod field;
 mod item;
 mod listing;
 mod organisation;
+mod placement;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -30,7 +31,7 @@ pub(super) fn catalog(files: &[(String, RawFile)], unread: Vec<Complaint>) -> Re
     let mut inspection = Inspection::new(unread);
     let nodes = organisation::nodes(&mut inspection, files);
     let departments = organisation::departments(&mut inspection, files, &nodes);
-    let datasets = dataset::datasets(&mut inspection, files, &departments);
+    let datasets = dataset::datasets(&mut inspection, files, &departments, &nodes);
     let items = item::items(&mut inspection, files, &departments, &datasets);
     inspection.complaints.into_result()?;
     let (items, earlier_items) = items;

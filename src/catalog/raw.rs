@@ -103,11 +103,28 @@ pub(super) struct RawDataset {
     pub(super) secondary_keys: Vec<At<String>>,
     /// The field that tells whether a record is in its ordinary state.
     pub(super) status: Option<RawStatus>,
+    /// The nodes that keep its records, each its part. Left out: every node that publishes it answers by its own.
+    #[serde(default)]
+    pub(super) placement: Vec<At<RawPart>>,
     /// Share of bad rows, 0 to 1, above which nothing is published.
     #[schemars(range(min = 0, max = 1))]
     pub(super) reject_share_max: At<f64>,
     pub(super) listing: RawListing,
     pub(super) fields: At<Vec<At<RawField>>>,
+}
+
+/// The part of a dataset that one node keeps.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a part: a mapping with `node`")]
+#[schemars(rename = "Part")]
+pub(super) struct RawPart {
+    pub(super) node: At<String>,
+    /// Nodes that keep a copy.
+    #[serde(default)]
+    pub(super) replicas: Vec<At<String>>,
+    /// GB/T 2260 codes of the divisions that are responsible for its records. Left out: the node's own.
+    #[serde(default)]
+    pub(super) divisions: Vec<At<String>>,
 }
 
 /// Sharing attribute with its ground.

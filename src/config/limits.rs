@@ -147,6 +147,44 @@ pub const JWKS_GRACE_S: Limit = Limit::new(
     "an issuer that is down must not stop calls at once, and keys of a week ago are no proof of anything",
 );
 
+pub const PEER_DEADLINE_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    100,
+    2_000,
+    10_000,
+    "a clerk waits for it; and a call that passes two nodes must leave each of them time to record and sign",
+);
+pub const PEERS_AT_ONCE: Limit =
+    Limit::new(Unit::Count("nodes"), 1, 21, 64, "each is a connection and a signature; a province has 21 cities");
+pub const HEDGE_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    1,
+    100,
+    10_000,
+    "asking a copy too early doubles the load of every call, too late helps nobody",
+);
+pub const PULL_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    100,
+    2_000,
+    60_000,
+    "a revoked node goes on until the next look; each look is a request to the issuer",
+);
+pub const DIRECTORY_GRACE_S: Limit = Limit::new(
+    Unit::Seconds,
+    10,
+    86_400,
+    604_800,
+    "cities go on among themselves while the province is away, but a node that was revoked must end some day",
+);
+pub const PEER_SKEW_S: Limit = Limit::new(
+    Unit::Seconds,
+    0,
+    5,
+    30,
+    "clocks that are kept by NTP differ by milliseconds; a token lives thirty seconds, and twice this longer",
+);
+
 pub const SEGMENT_BYTES: Limit = Limit::new(
     Unit::Bytes,
     128 * KIB,
@@ -267,6 +305,7 @@ pub const KEEP_MS: Limit = Limit::new(
 // A late look-up still leaves time to record, sign and send `indeterminate` (promises 1 and 2).
 const _: () = assert!(LOOKUP_DEADLINE_MS.default < REQUEST_MS.default);
 const _: () = assert!(LOOKUP_DEADLINE_MS.most < REQUEST_MS.most);
+const _: () = assert!(PEER_DEADLINE_MS.default < REQUEST_MS.default);
 // Headers are a part of the request.
 const _: () = assert!(HEADER_MS.default <= REQUEST_MS.default);
 const _: () = assert!(HEADER_MS.most <= REQUEST_MS.most);

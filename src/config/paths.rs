@@ -58,6 +58,25 @@ impl PathSettings {
         self.keys().join("token.pem")
     }
 
+    /// Shown to other nodes, with its key.
+    pub fn peer_certificate(&self) -> PathBuf {
+        self.keys().join("peer-certificate.pem")
+    }
+
+    pub fn peer_key(&self) -> PathBuf {
+        self.keys().join("peer.pem")
+    }
+
+    /// Under which keys of records are hashed for indexes, at the node that issues the directory.
+    pub fn index_secret(&self) -> PathBuf {
+        self.keys().join("index.secret")
+    }
+
+    /// The last directory of nodes.
+    pub fn directory(&self) -> PathBuf {
+        self.data.join("federation").join("directory.json")
+    }
+
     /// Segments and checkpoints of the audit log.
     pub fn audit(&self) -> PathBuf {
         self.data.join("audit")

@@ -12,6 +12,7 @@ use super::{
     Complaint,
     audit::ReceiptForm,
     enumeration::EnumerationMode,
+    federation::{CardFile, Endpoint, PeerListen},
     key::{Key, Rule},
     ledger::LedgerStore,
     limits::{Limit, Unit},
@@ -274,6 +275,15 @@ impl Setting for WorkdayFile {
     }
 }
 
+impl Setting for CardFile {
+    fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
+        if incoming.text()? == "none" { Ok(Self(None)) } else { PathBuf::parse(incoming).map(|path| Self(Some(path))) }
+    }
+    fn shown(&self, rule: Rule) -> String {
+        self.path().map_or_else(|| "none".to_owned(), |path| path.to_path_buf().shown(rule))
+    }
+}
+
 impl Setting for String {
     fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
         incoming.text().map(str::to_owned)
@@ -354,7 +364,9 @@ text_setting!(
     EnumerationMode,
     ForeignTokenType,
     LogFormat,
+    Endpoint,
     LedgerStore,
+    PeerListen,
     LogFilter,
     ReceiptForm,
     SignatureAlgorithm,

@@ -11,6 +11,7 @@ use super::{
     body::{AnswerBody, OutcomeWord},
     call::{Call, Question},
     defence::{Defence, Standing},
+    forward::{forwarded, same_purpose},
     limit::Limits,
     rights::{InForce, Rights},
     shape::{self, Shaped},
@@ -19,7 +20,8 @@ use crate::{
     audit::{AuditError, Log, Pseudonymiser, Record, receipt::Receipts},
     engine::{Engine, Found},
     enumeration::Thresholds,
-    identifiers::{AgreementId, CallId},
+    federation::{self, Federation, Forwarding, Repeats, Route},
+    identifiers::{AgreementId, CallId, NodeId},
     identity::{Caller, Verifier},
     ledger::Agreement,
     policy::{self, Decision, Obligations, Operation},
@@ -54,15 +56,33 @@ pub struct Parts {
     pub thresholds: Thresholds,
     /// How long a look-up may take before the answer is indeterminate.
     pub lookup_deadline: Duration,
+    /// The other nodes, where this one is not alone.
+    pub federation: Option<Arc<Federation>>,
+    /// Forwarded calls that were answered before the start.
+    pub answered_before: Vec<federation::Key>,
 }
 
 /// Answers calls.
 pub struct Exchange {
-    parts: Parts,
+    pub(super) parts: Parts,
     in_force: ArcSwap<InForce>,
     limits: Limits,
     defence: Defence,
     times: Times,
+    pub(super) repeats: Repeats<Result<Answer, Refusal>>,
+}
+
+/// Who is calling, and through which nodes.
+pub(super) struct Asker {
+    pub(super) caller: Caller,
+    pub(super) forwarding: Option<Forwarding>,
+}
+
+impl Asker {
+    /// The nodes that the call has passed before this one.
+    pub(super) fn chain(&self) -> &[NodeId] {
+        self.forwarding.as_ref().map_or(&[], |forwarding| &forwarding.chain)
+    }
 }
 
 /// How a caller proves who it is.
@@ -71,10 +91,12 @@ pub enum Credential<'a> {
     Missing,
     /// An access token.
     Bearer(&'a str),
+    /// The token of a call that another node forwards, as far as it holds.
+    Forwarded(&'a Result<Forwarding, Problem>),
 }
 
 /// A request as a door hands it in. Time and the call's id come from outside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Incoming<'a> {
     pub call_id: CallId,
     pub operation: Operation,
@@ -131,8 +153,10 @@ impl Times {
 }
 
 /// What a call may be used for, once step 3 has found it.
-struct Purpose {
+pub(super) struct Purpose {
     agreement: Option<Arc<Agreement>>,
+    /// Where the answer lives.
+    pub(super) route: Route,
 }
 
 impl Exchange {
@@ -144,7 +168,8 @@ impl Exchange {
         }
         let in_force = ArcSwap::from_pointee(InForce::new(parts.rights.clone()));
         let defence = Defence::new(parts.thresholds.clone(), &parts.pseudonyms);
-        Self { in_force, limits, defence, parts, times: Times::new() }
+        let repeats = Repeats::new(parts.answered_before.iter().cloned());
+        Self { in_force, limits, defence, parts, times: Times::new(), repeats }
     }
 
     /// Answer one call: the nine steps, in their order.
@@ -174,33 +199,38 @@ impl Exchange {
         record: &mut Record,
     ) -> Result<(Call, Option<Found>, Shaped), Problem> {
         let now = incoming.received;
-        let caller = self.identify(incoming.credential, now).await?; //                       1 identify
+        let asker = self.identify(incoming.credential, now).await?; //                    1 identify
+        let caller = &asker.caller;
         record.caller(&caller.client, &caller.department);
+        record.forwarded(asker.forwarding.as_ref().map(|it| (it.chain.as_slice(), it.call_id)));
         let question = incoming.question.as_ref().map_err(Problem::clone)?;
         let in_force = self.in_force.load_full(); // One set of rights from here to the end, whatever changes meanwhile.
         let call = Call::parse(question, &in_force.rights.catalog, day_in_china(now))?; // 2 parse
         self.note_call(record, &call);
-        let purpose = resolve(&in_force, &caller, &call, now); //                         3 resolve
+        let purpose = self.resolve(&in_force, &asker, &call, now)?; //                     3 resolve
         record.agreement(purpose.agreement.as_deref().map(|agreement| &agreement.id));
-        in_force.going_on(&caller, &call, purpose.agreement.as_deref())?;
+        in_force.going_on(&asker, &call, purpose.agreement.as_deref())?;
         self.limits.admit(&caller.client, purpose.agreement.as_deref(), now)?; //         4 limit
-        let standing = self.defence.admit(&caller, &call, now)?;
+        let standing = self.defence.admit(caller, &call, now)?;
         let by = (&purpose, &standing);
-        let obligations = decide(&in_force, &caller, &call, by, now, record)?; //         5 decide
-        let (found, status_column) = self.look_up(&call).await; //                        6 look up
-        let mut shaped = match &found {
-            Ok(found) => shape::shape(&call, found, status_column, &obligations), //      7 shape
-            Err(reason) => shape::unanswered(&call, *reason),
-        };
-        self.defence.observe(&standing, &call, record, (found.as_ref().ok(), &shaped), &in_force.rights.catalog, now);
-        shaped.objection = in_force.objection(&call, record, found.as_ref().ok(), &obligations);
-        Ok((call, found.ok(), shaped))
+        let obligations = decide(&in_force, caller, &call, by, now, record)?; //          5 decide
+        let looked = self.look_up(incoming, &asker, &call, &purpose, &in_force).await; // 6 look up
+        let mut shaped = looked.shape(&call, &obligations); //                            7 shape
+        let found = looked.found();
+        self.defence.observe(&standing, &call, record, (found, &shaped), &in_force.rights.catalog, now);
+        shaped.objection = shaped.objection.or(in_force.objection(&call, record, found, &obligations));
+        record.asked(looked.asked());
+        Ok((call, looked.into_found(), shaped))
     }
 
-    async fn identify(&self, credential: Credential<'_>, now: DateTime<Utc>) -> Result<Caller, Problem> {
-        let Credential::Bearer(bearer) = credential else {
-            return Err(Problem::new(Code::TokenMissing, "no bearer token was sent")
-                .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
+    async fn identify(&self, credential: Credential<'_>, now: DateTime<Utc>) -> Result<Asker, Problem> {
+        let bearer = match credential {
+            Credential::Bearer(bearer) => bearer,
+            Credential::Forwarded(accepted) => return forwarded(accepted),
+            Credential::Missing => {
+                return Err(Problem::new(Code::TokenMissing, "no bearer token was sent")
+                    .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
+            }
         };
         let caller = self.parts.verifier.verify(bearer, now).await.map_err(|error| {
             Problem::new(error.code(), error.to_string()).remedy("Get a new token at /oauth/token and send it whole.")
@@ -209,7 +239,7 @@ impl Exchange {
             let detail = format!("`{}` is the account of a person; calls are made by systems", caller.client);
             return Err(Problem::new(Code::RoleRequired, detail).remedy("Call with the token of a registered system."));
         }
-        Ok(caller)
+        Ok(Asker { caller, forwarding: None })
     }
 
     fn note_call(&self, record: &mut Record, call: &Call) {
@@ -217,21 +247,20 @@ impl Exchange {
         record.call(&call.dataset.id, &call.item.code, call.case.as_ref(), &call.subject_field, subject, &call.fields);
     }
 
-    async fn look_up(&self, call: &Call) -> (Result<Found, Reason>, Option<usize>) {
-        let (positions, status_column) = shape::positions_to_read(call);
-        let asked = self.parts.engine.look_up_in(&call.dataset, &call.subject_field, &call.subject, &positions);
+    /// What this node's own register has.
+    pub(super) async fn look_up_here(&self, call: &Call, positions: &[usize]) -> Result<Found, Reason> {
+        let asked = self.parts.engine.look_up_in(&call.dataset, &call.subject_field, &call.subject, positions);
         let looking = std::time::Instant::now();
         let looked = tokio::time::timeout(self.parts.lookup_deadline, asked).await;
         self.times.look_up.record(looking.elapsed());
-        let found = match looked {
+        match looked {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => {
                 tracing::warn!(dataset = %call.dataset.id, error = &error as &dyn std::error::Error, "look-up failed");
                 Err(shape::reason_of(&error))
             }
             Err(_) => Err(Reason::DeadlineExceeded),
-        };
-        (found, status_column)
+        }
     }
 
     /// Steps 8 and 9: the record is durable before anything is said, and what is said is what was recorded.
@@ -276,6 +305,17 @@ impl Exchange {
         }
     }
 
+    /// Step 3: the agreement that the call is made under, and where its answer lives.
+    fn resolve(&self, in_force: &InForce, asker: &Asker, call: &Call, now: DateTime<Utc>) -> Result<Purpose, Problem> {
+        let (rights, today) = (&in_force.rights, day_in_china(now));
+        if let Some(forwarding) = &asker.forwarding {
+            same_purpose(forwarding, call)?;
+        }
+        let department = &asker.caller.department;
+        let agreement = rights.agreements.find(department, &call.dataset.id, &call.item.code, today).cloned();
+        Ok(Purpose { agreement, route: self.route(asker, call, &rights.catalog) })
+    }
+
     /// Change the rights, which decide from now on; those before go when their last call is done. Of two changes at once
     /// neither undoes the other: `change` is made again on what the other has left.
     pub fn change_rights(&self, change: impl Fn(&mut Rights)) {
@@ -295,12 +335,6 @@ impl Exchange {
     pub fn rights(&self) -> Rights {
         self.in_force.load().rights.clone()
     }
-}
-
-fn resolve(in_force: &InForce, caller: &Caller, call: &Call, now: DateTime<Utc>) -> Purpose {
-    let today = day_in_china(now);
-    let found = in_force.rights.agreements.find(&caller.department, &call.dataset.id, &call.item.code, today);
-    Purpose { agreement: found.cloned() }
 }
 
 fn decide(
@@ -365,6 +399,8 @@ fn body(incoming: &Incoming<'_>, call: &Call, found: Option<&Found>, shaped: &Sh
         let names: Vec<_> = fields.iter().map(|field| field.as_str().to_owned()).collect();
         Some(names).filter(|names| !names.is_empty())
     };
+    let own = found.map(|found| (found.version.0, timestamp(found.as_of)));
+    let (dataset_version, as_of) = own.or_else(|| shaped.version.clone()).unzip();
     AnswerBody {
         call_id: incoming.call_id.to_string(),
         outcome: shaped.outcome,
@@ -373,11 +409,12 @@ fn body(incoming: &Incoming<'_>, call: &Call, found: Option<&Found>, shaped: &Sh
         claims: shaped.claims.clone(),
         values: shaped.values.clone(),
         masked: names(&shaped.masked),
+        nodes: Some(shaped.nodes.clone()).filter(|nodes| !nodes.is_empty()),
         objection: shaped.objection.map(str::to_owned),
         withheld: names(&shaped.withheld),
         dataset: call.dataset.id.as_str().to_owned(),
-        dataset_version: found.map(|found| found.version.0),
-        as_of: found.map(|found| timestamp(found.as_of)),
+        dataset_version,
+        as_of,
         answered_at: timestamp(incoming.received),
     }
 }
@@ -389,7 +426,7 @@ fn disposition(shaped: &Shaped) -> Option<String> {
     }
 }
 
-fn timestamp(time: DateTime<Utc>) -> String {
+pub(super) fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 

@@ -5,16 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::elsewhere::NodeBody;
 use crate::{
     identifiers::FieldName,
     verification::{ClaimResult, Comparison, Outcome, Reason},
 };
 
 /// What an answer says as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeWord {
     /// Every claim matches the record.
@@ -42,7 +43,7 @@ impl OutcomeWord {
 }
 
 /// What one claim came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimVerdict {
     Match,
@@ -51,7 +52,7 @@ pub enum ClaimVerdict {
 }
 
 /// One claim, answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClaimBody {
     /// Why the claim is indeterminate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +66,7 @@ pub struct ClaimBody {
 /// An answer. `receipt` is added beside these members after they were signed.
 ///
 /// The members stand in the order of the alphabet, which is the order of RFC 8785 (see [`AnswerBody::canonical`]).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AnswerBody {
     /// When the node answered, RFC 3339.
     pub answered_at: String,
@@ -87,6 +88,9 @@ pub struct AnswerBody {
     /// Disclosure: which of the values are masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masked: Option<Vec<String>>,
+    /// The nodes that were asked, where the answer lives elsewhere: how each answered, with its receipt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Vec<NodeBody>>,
     /// `open`: somebody has objected to an answer about this subject, and it is not decided. `corrected`: the version that
     /// answered holds what was corrected after an objection. Neither is a reason to refuse anybody.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,9 +113,9 @@ impl AnswerBody {
     /// Without register values there is nothing in it whose canonical form differs from the form that serde writes:
     /// members in their order, names in ASCII, no number but the version's. The general way costs ten times as much.
     pub(super) fn canonical(&self) -> serde_json::Result<Vec<u8>> {
-        match &self.values {
-            None => serde_json::to_vec(self),
-            Some(_) => serde_jcs::to_vec(self),
+        match (&self.values, &self.nodes) {
+            (None, None) => serde_json::to_vec(self),
+            _ => serde_jcs::to_vec(self),
         }
     }
 }
@@ -167,7 +171,7 @@ mod tests {
             let [answered_at, call_id, dataset] = texts;
             let [as_of, disposition, objection, reason] = optional;
             AnswerBody {
-                answered_at, as_of, call_id, claims, dataset, dataset_version, disposition, masked, objection, outcome, reason,
+                answered_at, as_of, call_id, claims, dataset, dataset_version, disposition, masked, nodes: None, objection, outcome, reason,
                 values: None, withheld,
             }
         }

@@ -5,8 +5,8 @@ use std::{str::FromStr, sync::Arc};
 use chrono::NaiveDate;
 
 use crate::{
-    catalog::{Catalog, Dataset, Item},
-    identifiers::{CaseNo, DatasetId, FieldName, IdentifierError, ItemCode},
+    catalog::{Catalog, Dataset, FieldKind, Item},
+    identifiers::{CaseNo, CreditCode, DatasetId, DivisionCode, FieldName, IdentifierError, ItemCode, LicenceId},
     policy::Operation,
     problem::{Code, Problem},
     verification::{Claim, ClaimInput},
@@ -15,6 +15,7 @@ use crate::{
 /// Most claims of one call, or fields of one disclosure. No register has more fields than that.
 const FIELDS_MAX: usize = 64;
 const CASE_REMEDY: &str = "Send your own number of the case: 1 to 64 visible ASCII characters.";
+const AUTHORITY_REMEDY: &str = "Name the division that is responsible for the record by its GB/T 2260 code.";
 /// Where the claim itself knows nothing better.
 const CLAIM_REMEDY: &str = "Send a value that the field can have.";
 
@@ -24,6 +25,8 @@ pub struct Question {
     pub dataset: String,
     pub item: String,
     pub case: Option<String>,
+    /// The division whose authority is responsible for the record, where the caller knows it.
+    pub authority: Option<String>,
     /// Key field and value; exactly one.
     pub subject: Vec<(String, String)>,
     pub asked: Asked,
@@ -44,6 +47,8 @@ pub(super) struct Call {
     pub(super) dataset: Arc<Dataset>,
     pub(super) item: Arc<Item>,
     pub(super) case: Option<CaseNo>,
+    /// The division whose authority is responsible for the record, as far as call or key tell.
+    pub(super) authority: Option<DivisionCode>,
     pub(super) subject_field: FieldName,
     /// The subject's key in its canonical text. A register value: it goes to the engine and nowhere else.
     pub(super) subject: String,
@@ -72,12 +77,16 @@ impl Call {
         let dataset = find_dataset(&question.dataset, catalog)?;
         let item = find_item(&question.item, catalog, today)?;
         let case = question.case.as_deref().map(|text| parsed::<CaseNo>(text, "/case", CASE_REMEDY)).transpose()?;
+        let named =
+            question.authority.as_deref().map(|text| parsed::<DivisionCode>(text, "/authority", AUTHORITY_REMEDY));
+        let named = named.transpose()?;
         let (subject_field, subject) = subject(&question.subject, &dataset, today)?;
+        let authority = named.or_else(|| issuer(&dataset, &subject_field, &subject));
         let (fields, positions, wanted) = match &question.asked {
             Asked::Claims(claims) => comparisons(claims, &dataset, today)?,
             Asked::Fields(fields) => values(fields, &dataset)?,
         };
-        Ok(Self { dataset, item, case, subject_field, subject, fields, positions, wanted })
+        Ok(Self { dataset, item, case, authority, subject_field, subject, fields, positions, wanted })
     }
 }
 
@@ -123,6 +132,17 @@ fn subject(given: &[(String, String)], dataset: &Dataset, today: NaiveDate) -> R
         Problem::new(Code::InvalidValue, error.reason).at(pointer).remedy("Check the number against the document.")
     })?;
     Ok((field.name.clone(), value.as_text().into_owned()))
+}
+
+/// A licence names its issuer. No other number names who is responsible for the record now.
+fn issuer(dataset: &Dataset, field: &FieldName, subject: &str) -> Option<DivisionCode> {
+    dataset.field(field.as_str()).filter(|(_, field)| field.kind == FieldKind::LicenceId)?;
+    let licence: LicenceId = subject.parse().ok()?;
+    let division = match licence.issuer().parse::<CreditCode>() {
+        Ok(issuer) => issuer.division_digits().to_owned(),
+        Err(_) => licence.issuer().to_owned(),
+    };
+    division.parse().ok()
 }
 
 type Fields = (Vec<FieldName>, Vec<usize>, Wanted);

@@ -85,7 +85,7 @@ impl Defence {
         let mark = mark_of(record.subject.as_deref().unwrap_or_default());
         let sighting = self.sighting(call, mark);
         let outcome = match answered {
-            (None, _) => Outcome::Unanswered,
+            (None, shaped) => of_word(shaped.outcome), // another node's answer, or none
             (Some(found), _) if found.rows.is_empty() && is_elsewhere(call, catalog) => Outcome::NotFoundElsewhere,
             (Some(found), _) if found.rows.is_empty() => Outcome::NotFound,
             (Some(_), shaped) => of_word(shaped.outcome),

@@ -41,6 +41,7 @@ pub(super) fn question(asked: Asked) -> Question {
         dataset: "legal-entity".to_owned(),
         item: "11440100MB9YYY997R3440101002000".to_owned(),
         case: Some("CASE-1".to_owned()),
+        authority: None,
         subject: vec![("credit_code".to_owned(), FIRM.to_owned())],
         asked,
     }

@@ -149,6 +149,7 @@ fn question(scene: &Scene, dataset: &Dataset, item: &Item, asked: &BTreeSet<Fiel
         dataset: dataset.id.to_string(),
         item: item.code.to_string(),
         case: Some("CASE-1".to_owned()),
+        authority: None,
         subject: vec![(dataset.key.to_string(), specimen(key))],
         asked: if scene.verify {
             Asked::Claims(asked.iter().map(claim).collect())

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{call::Call, decider::Decider};
+use super::{answer::Asker, call::Call, decider::Decider};
 use crate::{
     agreements::Agreements,
     audit::Record,
     catalog::Catalog,
     engine::Found,
-    identity::Caller,
     ledger::{Agreement, Suspension, Suspensions, Target},
     objections::Marks,
     policy::{Obligations, PolicySet},
@@ -42,7 +41,8 @@ impl InForce {
     }
 
     /// Nothing that the call needs is stopped.
-    pub(super) fn going_on(&self, caller: &Caller, call: &Call, agreement: Option<&Agreement>) -> Result<(), Problem> {
+    pub(super) fn going_on(&self, asker: &Asker, call: &Call, agreement: Option<&Agreement>) -> Result<(), Problem> {
+        let caller = &asker.caller;
         let suspensions = &self.rights.suspensions;
         if suspensions.is_empty() {
             return Ok(());
@@ -55,7 +55,8 @@ impl InForce {
         let of_caller = [Target::Client(caller.client.clone())]
             .into_iter()
             .chain(agreement.map(|agreement| Target::Agreement(agreement.id.clone())));
-        for target in of_caller {
+        let of_peers = asker.chain().iter().map(|node| Target::Peer(node.clone()));
+        for target in of_caller.chain(of_peers) {
             if let Some(stopped) = suspensions.get(&target) {
                 return Err(suspended(Code::CallerSuspended, &target, stopped));
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     body::{ClaimBody, OutcomeWord, claim_bodies, outcome_words},
     call::{Call, Wanted},
+    elsewhere::NodeBody,
 };
 use crate::{
     catalog::{Dataset, Value},
@@ -28,6 +29,31 @@ pub(super) struct Shaped {
     pub(super) withheld: Vec<FieldName>,
     /// What is to be said of objections: `open` or `corrected`.
     pub(super) objection: Option<&'static str>,
+    /// The version that answered and when it was true, where that was not this node's own.
+    pub(super) version: Option<(u64, String)>,
+    /// What other nodes had to do with it.
+    pub(super) nodes: Vec<NodeBody>,
+}
+
+impl Shaped {
+    fn bare(outcome: OutcomeWord, reason: Option<Reason>) -> Self {
+        Self {
+            outcome,
+            reason,
+            claims: None,
+            values: None,
+            masked: Vec::new(),
+            withheld: Vec::new(),
+            objection: None,
+            version: None,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Does another say the same of the record?
+    pub(super) fn says_as(&self, other: &Self) -> bool {
+        (self.outcome, &self.claims, &self.values) == (other.outcome, &other.claims, &other.values)
+    }
 }
 
 /// The fields to read for a call: those asked, and the record's status where it matters.
@@ -60,6 +86,22 @@ pub(super) fn unanswered(call: &Call, reason: Reason) -> Shaped {
     match &call.wanted {
         Wanted::Comparison(_) => compared(Outcome::Indeterminate(reason), &[], &call.fields, &Obligations::default()),
         Wanted::Values => without_values(OutcomeWord::Indeterminate, Some(reason)),
+    }
+}
+
+/// Every part was asked, and none has the record.
+pub(super) fn not_found() -> Shaped {
+    Shaped::bare(OutcomeWord::NotFound, None)
+}
+
+/// The same to those who are not told whether there is a record.
+pub(super) fn folded(call: &Call) -> Shaped {
+    match &call.wanted {
+        Wanted::Comparison(_) => {
+            let obligations = Obligations { fold_not_found: true, ..Obligations::default() };
+            compared(Outcome::NotFound, &[], &call.fields, &obligations)
+        }
+        Wanted::Values => without_values(OutcomeWord::Indeterminate, Some(Reason::NoValue)),
     }
 }
 
@@ -96,7 +138,7 @@ fn compared(
         }
     };
     let claims = if word == OutcomeWord::NotFound { None } else { Some(claims) };
-    Shaped { outcome: word, reason, claims, values: None, masked: Vec::new(), withheld: Vec::new(), objection: None }
+    Shaped { claims, ..Shaped::bare(word, reason) }
 }
 
 fn verdicts(fields: &[FieldName], result: ClaimResult) -> BTreeMap<String, ClaimBody> {
@@ -106,7 +148,7 @@ fn verdicts(fields: &[FieldName], result: ClaimResult) -> BTreeMap<String, Claim
 
 fn disclosed(call: &Call, found: &Found, status_column: Option<usize>, obligations: &Obligations) -> Shaped {
     let row = match found.rows.as_slice() {
-        [] if obligations.fold_not_found => return without_values(OutcomeWord::Indeterminate, Some(Reason::NoValue)),
+        [] if obligations.fold_not_found => return folded(call),
         [] => return without_values(OutcomeWord::NotFound, None),
         [row] => row,
         _ => return without_values(OutcomeWord::Indeterminate, Some(Reason::Ambiguous)),
@@ -147,7 +189,7 @@ fn plain(value: &Value) -> serde_json::Value {
 }
 
 fn without_values(outcome: OutcomeWord, reason: Option<Reason>) -> Shaped {
-    Shaped { outcome, reason, claims: None, values: None, masked: Vec::new(), withheld: Vec::new(), objection: None }
+    Shaped::bare(outcome, reason)
 }
 
 fn is_ordinary(dataset: &Dataset, row: &[Option<Value>], status_column: Option<usize>) -> bool {

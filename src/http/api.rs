@@ -25,6 +25,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 pub(crate) use catalog::bodies as catalog_bodies;
+pub(super) use disclosures::DisclosureBody;
+pub(super) use verifications::{VerificationBody, signed};
 
 use super::{Node, problem::ProblemResponse};
 use crate::problem::{Code, Problem};

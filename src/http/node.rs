@@ -1,7 +1,8 @@
 //! The node: every part, built in one place, the same in `serve`, in the demo and in the tests.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
+    net::SocketAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
     sync::{
@@ -16,10 +17,10 @@ use aws_lc_rs::{digest, rand};
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Semaphore;
+use tokio::{net::TcpListener, sync::Semaphore};
 use uuid::Uuid;
 
-use super::{enumeration, follow, shelf::Shelf, tables::tables};
+use super::{enumeration, federate, follow, shelf::Shelf, tables::tables};
 use crate::{
     agreements::AgreementsError,
     audit::{
@@ -33,7 +34,8 @@ use crate::{
     exchange::{
         Answer, Credential, Exchange, Incoming, Parts, ProbeFailed, Question, Refusal, day_in_china, prove_the_locks,
     },
-    identifiers::{AgreementId, CallId, ClientId},
+    federation::{self, Federation, FederationError},
+    identifiers::{AgreementId, CallId, ClientId, DatasetId, NodeId},
     identity::{
         Algorithm, ClientClaim, ClientDirectory, ForeignIssuer, IdentityError, IssuedToken, Issuer, TokenRequest,
         TokenRules, Verifier,
@@ -79,6 +81,16 @@ pub enum NodeError {
     Key(#[from] KeyError),
     #[error(transparent)]
     Storage(#[from] StorageError),
+    #[error(transparent)]
+    Federation(#[from] FederationError),
+    #[error("the address {address} for other nodes cannot be listened on")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("no index could be made: {0}")]
+    Index(String),
     #[error("no randomness for a secret")]
     Randomness,
     #[error("the secret file `{0}` is damaged. Restore it from the backup: pseudonyms in the audit log depend on it")]
@@ -110,6 +122,11 @@ pub struct Node {
     metrics: PrometheusHandle,
     clock: fn() -> DateTime<Utc>,
     pub(super) in_flight: Semaphore,
+    /// The other nodes, where this one is not alone, and the listener for them until it is served.
+    pub(super) federation: Option<Arc<Federation>>,
+    pub(super) peer_listener: std::sync::Mutex<Option<TcpListener>>,
+    /// Of each dataset the index that was made last, with its version.
+    pub(super) own_indexes: tokio::sync::Mutex<HashMap<DatasetId, (u64, Vec<u8>)>>,
     leaving: AtomicBool,
     /// Why the node may not answer, besides leaving.
     pub(super) unready: ArcSwapOption<Problem>,
@@ -149,7 +166,8 @@ impl Node {
             settings.lookup.rows_max,
         )?);
         let (kept, kept_at) = ledger.watch(&settings.node.id).await?;
-        let (log, used, since) = open_log(&settings, &receipt_keys, clock, kept_at)?;
+        let (log, Remembrance { used, since, forwarded }) = open_log(&settings, &receipt_keys, clock, kept_at)?;
+        let (federation, peer_listener) = federate::open(&settings, &token_keys, &receipt_keys).await?.unzip();
         let exchange = Exchange::new(
             Parts {
                 rights,
@@ -165,6 +183,8 @@ impl Node {
                 client_calls_per_second: NonZeroU32::new(settings.limits.calls_per_second).unwrap_or(NonZeroU32::MIN),
                 lookup_deadline: settings.lookup.deadline,
                 thresholds: enumeration::thresholds(&settings.enumeration),
+                federation: federation.clone(),
+                answered_before: forwarded,
             },
             used,
         );
@@ -189,10 +209,14 @@ impl Node {
             metrics,
             clock,
             in_flight,
+            federation,
+            peer_listener: std::sync::Mutex::new(peer_listener),
+            own_indexes: tokio::sync::Mutex::default(),
             leaving: AtomicBool::new(false),
             unready: ArcSwapOption::empty(),
         });
         node.refresh_registers().await;
+        node.federate().await;
         node.verifier.refresh_foreign(now).await;
         Ok(node)
     }
@@ -219,12 +243,35 @@ impl Node {
         body: &[u8],
         question: Result<Question, Problem>,
     ) -> Result<Answer, Refusal> {
+        let incoming = self.incoming(operation, credential, body, question);
+        Box::pin(self.exchange.answer(incoming)).await
+    }
+
+    /// The same for a request that another node forwards.
+    pub(super) async fn answer_forwarded(
+        &self,
+        operation: Operation,
+        token: Option<&str>,
+        from: &NodeId,
+        body: &[u8],
+        question: Result<Question, Problem>,
+    ) -> Result<Answer, Refusal> {
+        let incoming = self.incoming(operation, Credential::Missing, body, question);
+        Box::pin(self.exchange.answer_forwarded(token, from, incoming)).await
+    }
+
+    fn incoming<'a>(
+        &self,
+        operation: Operation,
+        credential: Credential<'a>,
+        body: &'a [u8],
+        question: Result<Question, Problem>,
+    ) -> Incoming<'a> {
         let received = self.now();
         let call_id = CallId::new(fresh_id(received));
         let mut request_sha256 = [0; 32];
         request_sha256.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
-        let incoming = Incoming { call_id, operation, credential, body, request_sha256, question, received };
-        Box::pin(self.exchange.answer(incoming)).await
+        Incoming { call_id, operation, credential, body, request_sha256, question, received }
     }
 
     pub(super) async fn issue_token(&self, request: TokenRequest) -> Result<IssuedToken, IdentityError> {
@@ -380,15 +427,26 @@ pub fn pseudonymiser(file: &Path) -> Result<Pseudonymiser, NodeError> {
     Ok(Pseudonymiser::new(&secret, key_id))
 }
 
-type Used = Vec<(AgreementId, chrono::NaiveDate)>;
+/// A second try of a forwarded call comes within the life of its token; clocks may be apart.
+const REPEATABLE: TimeDelta = TimeDelta::seconds(120);
 
-/// Recover the log, and read back which agreements were used today, and the calls that the ledger does not know of yet.
+/// What the log tells at the start.
+struct Remembrance {
+    /// Today's use of agreements.
+    used: Vec<(AgreementId, chrono::NaiveDate)>,
+    /// Calls that the ledger does not know of yet.
+    since: Vec<Record>,
+    /// Forwarded calls that were answered so shortly ago that they may come again.
+    forwarded: Vec<federation::Key>,
+}
+
+/// Recover the log, and read it back.
 fn open_log(
     settings: &Settings,
     keys: &Arc<KeyRing>,
     clock: fn() -> DateTime<Utc>,
     kept_at: Option<DateTime<Utc>>,
-) -> Result<(Arc<Log>, Used, Vec<Record>), NodeError> {
+) -> Result<(Arc<Log>, Remembrance), NodeError> {
     let signer = || HeadSigner { keys: Arc::clone(keys), issuer: settings.node.url.as_str().to_owned(), clock };
     let options = LogOptions {
         segment_bytes: settings.audit.segment_bytes,
@@ -400,11 +458,15 @@ fn open_log(
     let (log, recovery) = Log::open(&folder, options)?;
     tracing::info!(records = recovery.records, truncated_bytes = recovery.truncated_bytes, "audit log recovered");
     let today = day_in_china(clock());
-    let (mut used, mut since) = (Vec::new(), Vec::new());
+    let (mut used, mut since, mut forwarded) = (Vec::new(), Vec::new(), Vec::new());
+    let repeatable = clock() - REPEATABLE;
     for entry in audit::read(&folder, 0)? {
         let (_, payload) = entry?;
         let record = Record::from_bytes(&payload)?;
         let day = day_in_china(record.time);
+        if record.time > repeatable {
+            forwarded.extend(federate::forwarded_key(&record));
+        }
         let code = record.code.as_deref();
         // A call that the limits refused was not counted then either.
         let admitted = ![Some(Code::RateLimited.as_str()), Some(Code::QuotaExceeded.as_str())].contains(&code);
@@ -415,5 +477,5 @@ fn open_log(
             since.push(record);
         }
     }
-    Ok((Arc::new(log), used, since))
+    Ok((Arc::new(log), Remembrance { used, since, forwarded }))
 }

@@ -100,12 +100,13 @@ impl IntoResponse for ProblemResponse {
 pub fn status_of(code: Code) -> u16 {
     match code {
         Code::MalformedBody | Code::TokenRequestInvalid => 400,
-        Code::TokenMissing | Code::TokenInvalid | Code::ClientRejected => 401,
+        Code::TokenMissing | Code::TokenInvalid | Code::ClientRejected | Code::PeerTokenInvalid => 401,
         Code::Denied | Code::RoleRequired | Code::CallerSuspended | Code::SeparationOfDuties | Code::NotShared => 403,
+        Code::PeerUnknown => 403,
         Code::NoSuchPath | Code::NotFound => 404,
         Code::MethodNotAllowed => 405,
         Code::RequestTimeout => 408,
-        Code::Conflict => 409,
+        Code::Conflict | Code::PeerCallRepeated => 409,
         Code::BodyTooLarge => 413,
         Code::UnsupportedMediaType => 415,
         Code::InvalidValue
@@ -119,6 +120,8 @@ pub fn status_of(code: Code) -> u16 {
         | Code::ReceiptInvalid => 422,
         Code::RateLimited | Code::QuotaExceeded | Code::EnumerationSlowed | Code::EnumerationBlocked => 429,
         Code::Internal | Code::LogDamaged | Code::StorageFailed => 500,
+        Code::PeerUnreachable => 502,
+        Code::ForwardingLoop => 508,
         Code::Overloaded | Code::AuditUnavailable | Code::NotReady | Code::Suspended => 503,
     }
 }
@@ -149,6 +152,11 @@ fn title_of(code: Code) -> &'static str {
         Code::QuotaExceeded => "Quota used up",
         Code::EnumerationSlowed => "Slowed: looks like enumeration",
         Code::EnumerationBlocked => "Blocked: looks like enumeration",
+        Code::PeerUnknown => "Unknown node",
+        Code::PeerTokenInvalid => "Forwarded call refused",
+        Code::PeerCallRepeated => "Forwarded call repeated",
+        Code::ForwardingLoop => "Forwarding loop",
+        Code::PeerUnreachable => "Node unreachable",
         Code::NoSuchPath => "No such path",
         Code::MethodNotAllowed => "Method not allowed",
         Code::RequestTimeout => "Request too slow",

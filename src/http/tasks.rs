@@ -38,6 +38,9 @@ pub(super) fn start(node: &Arc<Node>) -> Background {
         // Disk work: off the runtime's threads.
         let _ = tokio::task::spawn_blocking(move || node.write_checkpoint()).await;
     });
+    if node.federation.is_some() {
+        background.repeat(node, node.settings.federation.pull, |node| async move { node.federate().await });
+    }
     if let Some(often) = node.settings.issuers.iter().map(|issuer| issuer.refresh).min() {
         background.repeat(node, often, |node| async move {
             for error in node.verifier.refresh_foreign(node.now()).await {

@@ -10,7 +10,8 @@ use super::{Operation, Question, files::Names};
 use crate::{
     catalog::{
         Bilingual, Comparator, Dataset, Department, Disclosure, Field, FieldKind, Format, Item, Listing, MaskStyle,
-        Material, OpenAttribute, Opening, Sensitivity, Sharing, SharingAttribute, SharingMode, StandIn, UpdateCycle,
+        Material, OpenAttribute, Opening, Placement, Sensitivity, Sharing, SharingAttribute, SharingMode, StandIn,
+        UpdateCycle,
     },
     identifiers::FieldName,
     ledger::{Agreement, Budget, Standing},
@@ -93,6 +94,7 @@ fn dataset() -> Dataset {
         key: parsed("key"),
         secondary_keys: Vec::new(),
         status: None,
+        placement: Placement::default(),
         reject_share_max: 0.0,
         listing: Listing {
             format: Format::Database,

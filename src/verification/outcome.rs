@@ -32,12 +32,16 @@ pub enum Reason {
     Ambiguous,
     /// The data is older than its update cycle allows.
     Stale,
+    /// The node that keeps the record has decided not to answer.
+    HolderRefused,
+    /// No node is known that keeps the record and may be asked.
+    HolderUnknown,
     /// The register's name carries a character that was lost or is private to the system that wrote it; the rest agrees.
     RareCharacter,
 }
 
 impl Reason {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::SourceUnavailable,
         Self::DeadlineExceeded,
         Self::NotPublished,
@@ -45,6 +49,8 @@ impl Reason {
         Self::NoValue,
         Self::Ambiguous,
         Self::Stale,
+        Self::HolderRefused,
+        Self::HolderUnknown,
         Self::RareCharacter,
     ];
 
@@ -58,8 +64,15 @@ impl Reason {
             Self::NoValue => "no_value",
             Self::Ambiguous => "ambiguous",
             Self::Stale => "stale",
+            Self::HolderRefused => "holder_refused",
+            Self::HolderUnknown => "holder_unknown",
             Self::RareCharacter => "rare_character",
         }
+    }
+
+    /// The reason with that stable text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 
     /// What the window can do meanwhile; an applicant is never refused because a register could not say.
@@ -70,7 +83,7 @@ impl Reason {
     pub const fn disposition(self) -> &'static str {
         match self {
             Self::SourceUnavailable | Self::DeadlineExceeded | Self::Stale => "accept_provisionally",
-            Self::NotPublished | Self::NoValue => "ask_for_paper",
+            Self::NotPublished | Self::NoValue | Self::HolderRefused | Self::HolderUnknown => "ask_for_paper",
             Self::RecordNotOrdinary | Self::Ambiguous | Self::RareCharacter => "check_by_hand",
         }
     }

@@ -5,6 +5,7 @@
 mod api;
 mod cli;
 mod faults;
+mod federation;
 mod fuzz;
 mod object_store;
 mod publishing;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     super::{
-        Dataset, Department, Disclosure, Field, FieldKind, Sharing, SharingAttribute, Status,
+        Dataset, Department, Disclosure, Field, FieldKind, Node, Sharing, SharingAttribute, Status,
         complaint::{Path, Position, quoted},
         inspection::{Declared, Inspection},
         raw::{RawDataset, RawFile, RawSharing, RawStatus},
@@ -12,7 +12,7 @@ use super::{
     },
     bilingual, each,
     field::{field, sensitivity},
-    listing,
+    listing, placement,
 };
 use crate::identifiers::{DepartmentId, FieldName, ResourceCode};
 
@@ -23,6 +23,7 @@ pub(super) fn datasets(
     inspection: &mut Inspection,
     files: &[(String, RawFile)],
     departments: &Declared<Department>,
+    nodes: &Declared<Node>,
 ) -> Declared<Dataset> {
     let mut codes = BTreeMap::new();
     let datasets = each(
@@ -33,7 +34,7 @@ pub(super) fn datasets(
         |raw| &raw.id,
         |inspection, path, raw| {
             let code = resource_code(inspection, &path.key("code"), raw, &mut codes);
-            dataset(inspection, path, raw, code, departments)
+            dataset(inspection, path, raw, code, (departments, nodes))
         },
     );
     listing::check_related(inspection, files, &codes);
@@ -45,7 +46,7 @@ fn dataset(
     path: &Path<'_>,
     raw: &RawDataset,
     code: Option<ResourceCode>,
-    departments: &Declared<Department>,
+    (departments, nodes): (&Declared<Department>, &Declared<Node>),
 ) -> Option<Dataset> {
     let id = inspection.parse(&path.key("id"), &raw.id);
     let name = bilingual(inspection, &path.key("name"), &raw.name);
@@ -62,6 +63,7 @@ fn dataset(
         Some(status) => Some(self::status(inspection, &path.key("status"), status, &fields)?),
         None => None,
     };
+    let placement = placement::placement(inspection, &path.key("placement"), &raw.placement, nodes);
     let in_order = raw.fields.value.iter().map(|field| fields.get(&field.value.name.value)?.sound.clone());
     Some(Dataset {
         id: id?,
@@ -75,6 +77,7 @@ fn dataset(
         key: key?,
         secondary_keys,
         status,
+        placement: placement?,
         reject_share_max: reject_share_max?,
         listing: listing?,
         fields: in_order.collect::<Option<Vec<Field>>>()?,

@@ -41,6 +41,7 @@ fn dataset(changes: &mut Changes, subject: &Subject, old: &Dataset, new: &Datase
     changes.turned(subject, "key", (&old.key, &new.key), breaking);
     secondary_keys(changes, subject, old, new);
     status(changes, subject, old.status.as_ref(), new.status.as_ref());
+    changes.turned(subject, "placement", (old.placement.words(), new.placement.words()), compatible);
     changes.turned(subject, "reject_share_max", (old.reject_share_max, new.reject_share_max), compatible);
     changes.reworded(subject, "listing", &old.listing, &new.listing);
 }

@@ -31,6 +31,11 @@ pub(crate) struct DisclosureBody {
     /// The caller's own number for the case, 1 to 64 visible ASCII characters.
     #[serde(default)]
     pub case: Option<String>,
+    /// The division whose authority is responsible for the record (GB/T 2260), where the caller knows it: then that
+    /// authority's node alone is asked. Most useful for registers that are divided over cities.
+    #[serde(default)]
+    #[schema(example = "440300")]
+    pub authority: Option<String>,
     /// Whom or what the request is about: exactly one key field with its value.
     #[schema(value_type = HashMap<String, String>)]
     pub subject: Members<String>,
@@ -60,6 +65,7 @@ impl From<DisclosureBody> for Question {
             dataset: body.dataset,
             item: body.item,
             case: body.case,
+            authority: body.authority,
             subject: body.subject.0,
             asked: Asked::Fields(body.fields),
         }

@@ -34,6 +34,11 @@ pub(crate) struct VerificationBody {
     /// The caller's own number for the case, 1 to 64 visible ASCII characters.
     #[serde(default)]
     pub case: Option<String>,
+    /// The division whose authority is responsible for the record (GB/T 2260), where the caller knows it: then that
+    /// authority's node alone is asked. Most useful for registers that are divided over cities.
+    #[serde(default)]
+    #[schema(example = "440300")]
+    pub authority: Option<String>,
     /// Whom or what the question is about: exactly one key field with its value.
     #[schema(value_type = HashMap<String, String>, example = json!({"resident_id": "440100188912310015"}))]
     pub subject: Members<String>,
@@ -192,7 +197,7 @@ pub(super) async fn call(
 }
 
 /// The canonical bytes with `receipt` put in as the last member.
-fn signed(answer: Answer) -> Response {
+pub(in crate::http) fn signed(answer: Answer) -> Response {
     let mut bytes = answer.canonical;
     bytes.pop(); // The closing brace of a JSON object, which the canonical form ends with.
     bytes.extend_from_slice(b",\"receipt\":\"");
@@ -208,6 +213,7 @@ impl From<VerificationBody> for Question {
             dataset: body.dataset,
             item: body.item,
             case: body.case,
+            authority: body.authority,
             subject: body.subject.0,
             asked: Asked::Claims(claims),
         }

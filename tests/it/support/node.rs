@@ -43,6 +43,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) settings: &'a str,
     /// Agreements (YAML) in place of those of the repository.
     pub(crate) agreements: Option<&'a str>,
+    /// Which node it is; the province's where nothing is said.
+    pub(crate) id: Option<&'a str>,
     /// Changes to the catalogue: the file, what stands in it, what shall stand there.
     pub(crate) catalog: &'a [(&'a str, &'a str, &'a str)],
 }
@@ -97,7 +99,7 @@ impl TestNode {
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         database::make(dir.path()).await;
-        let settings = write_settings(&dir, listener.local_addr().unwrap(), setup.settings);
+        let settings = write_settings(&dir, setup.id, listener.local_addr().unwrap(), setup.settings);
         if setup.persons > 0 {
             publish(&settings, "natural-person", &registers::csv((0..setup.persons).map(registers::person))).await;
         }
@@ -107,10 +109,10 @@ impl TestNode {
 
     /// Stop, and start again on the same files, at another port.
     pub(crate) async fn restart(self) -> Self {
-        let more = self.more.clone();
+        let (more, self_id) = (self.more.clone(), self.settings.node.id.to_string());
         let dir = self.stop().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = write_settings(&dir, listener.local_addr().unwrap(), &more);
+        let settings = write_settings(&dir, Some(self_id.as_str()), listener.local_addr().unwrap(), &more);
         Self::serve(dir, settings, listener, more).await
     }
 
@@ -240,14 +242,15 @@ pub(crate) fn verification(resident_id: &str, claims: Value) -> Value {
     })
 }
 
-fn write_settings(dir: &TempDir, address: SocketAddr, more: &str) -> Settings {
+fn write_settings(dir: &TempDir, id: Option<&str>, address: SocketAddr, more: &str) -> Settings {
     let own = |name: &str, usual: &str| {
         let own = dir.path().join(name);
         if own.exists() { own } else { root().join(usual) }
     };
     let mut text = format!(
-        "[node]\nid = 'guangdong'\nurl = 'http://{address}'\n\n[paths]\ndata = 'data'\ncatalog = '{}'\n\
+        "[node]\nid = '{}'\nurl = 'http://{address}'\n\n[paths]\ndata = 'data'\ncatalog = '{}'\n\
          agreements = '{}'\npolicies = '{}'\n",
+        id.unwrap_or("guangdong"),
         own(CATALOG, "catalogs/guangdong").display(),
         own(AGREEMENTS, "catalogs/guangdong-agreements.yaml").display(),
         root().join("policies").display(),

@@ -1,0 +1,299 @@
+//! Asking other nodes, and being one that others ask.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use chrono::{DateTime, TimeDelta, Utc};
+use metrics::{counter, histogram};
+use tokio::{sync::Mutex, time::Instant};
+use url::Url;
+
+use super::{
+    Breakers, Card, Directory, End, Failure, FederationError, Forwarding, Indexes, Jwks, Manner, Membership, PROTOCOL,
+    Peers, Told, ask, index::KeyHasher, peers,
+};
+use crate::{
+    audit::receipt,
+    identifiers::{DatasetId, FieldName, NodeId},
+    keys::{KeyRing, PublicKeys},
+    policy::Operation,
+};
+
+/// Kept of the caller's budget for what this node still has to do with the answer.
+const OWN_SHARE: Duration = Duration::from_millis(50);
+/// The directory is not fetched more often than this because somebody showed an unknown key.
+const PULL_PAUSE: Duration = Duration::from_millis(200);
+/// How long fetching it may take.
+const PULL_MAX: Duration = Duration::from_secs(2);
+
+/// What the service is made of.
+pub struct Means {
+    pub own: NodeId,
+    pub endpoint: Url,
+    pub membership: Arc<Membership>,
+    pub certificate: Arc<super::Certificate>,
+    /// Sign forwarded calls and the directory.
+    pub call_keys: Arc<KeyRing>,
+    /// Sign receipts and the log's heads.
+    pub receipt_keys: Arc<KeyRing>,
+    /// Under which keys of records are hashed for indexes; at the issuer of the directory, which hands it out.
+    pub index_secret: Option<Vec<u8>>,
+}
+
+/// How patient it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub manner: Manner,
+    /// How long a call may be under way to other nodes.
+    pub deadline: Duration,
+    /// How far the clocks of two nodes may be apart.
+    pub skew: TimeDelta,
+}
+
+/// This node among others.
+pub struct Federation {
+    means: Means,
+    pace: Pace,
+    peers: Peers,
+    breakers: Breakers,
+    pub indexes: Indexes,
+    hasher: ArcSwapOption<KeyHasher>,
+    pulled: Mutex<Option<Instant>>,
+}
+
+/// A call on its way to other nodes.
+#[derive(Clone, Debug)]
+pub struct Errand<'a> {
+    pub operation: Operation,
+    pub body: &'a [u8],
+    pub forwarding: Forwarding,
+}
+
+impl Federation {
+    pub fn new(means: Means, pace: Pace) -> Self {
+        let peers = Peers::new(Arc::clone(&means.certificate), Arc::clone(&means.membership));
+        let hasher = ArcSwapOption::from(means.index_secret.as_deref().map(KeyHasher::new).map(Arc::new));
+        let (breakers, indexes, pulled) = (Breakers::default(), Indexes::default(), Mutex::default());
+        Self { means, pace, peers, breakers, indexes, hasher, pulled }
+    }
+
+    pub fn own(&self) -> &NodeId {
+        &self.means.own
+    }
+
+    pub fn membership(&self) -> &Arc<Membership> {
+        &self.means.membership
+    }
+
+    pub fn certificate(&self) -> &Arc<super::Certificate> {
+        &self.means.certificate
+    }
+
+    pub fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    pub fn breakers(&self) -> &Breakers {
+        &self.breakers
+    }
+
+    pub fn hasher(&self) -> Option<Arc<KeyHasher>> {
+        self.hasher.load_full()
+    }
+
+    /// Until when a call that came in with this budget is waited for.
+    pub fn deadline(&self, budget: Option<Duration>) -> Instant {
+        let budget = budget.map_or(self.pace.deadline, |budget| budget.saturating_sub(OWN_SHARE));
+        Instant::now() + budget.min(self.pace.deadline)
+    }
+
+    /// What this node says of itself.
+    pub fn card(&self, datasets: Vec<DatasetId>) -> Card {
+        let keys = [self.means.receipt_keys.public(), self.means.call_keys.public()];
+        Card {
+            node: self.means.own.clone(),
+            endpoint: self.means.endpoint.clone(),
+            protocol: PROTOCOL,
+            keys: Jwks(PublicKeys::new(keys.iter().flat_map(PublicKeys::iter).cloned())),
+            certificates: vec![self.means.certificate.thumbprint()],
+            datasets,
+        }
+    }
+
+    /// Ask the nodes that keep the parts. Of each part one is told of, unless it has no holder.
+    pub async fn ask(
+        &self,
+        errand: &Errand<'_>,
+        parts: &[Vec<NodeId>],
+        deadline: Instant,
+        now: DateTime<Utc>,
+    ) -> Vec<Told> {
+        let courier = Courier { federation: self, errand, now };
+        let told = Box::pin(ask::ask_parts(&courier, &self.breakers, parts, self.pace.manner, deadline)).await;
+        for told in &told {
+            let (node, end) = (told.node.as_str().to_owned(), told.end.word());
+            counter!("shuqiao_peer_calls_total", "peer" => node.clone(), "end" => end).increment(1);
+            histogram!("shuqiao_peer_call_seconds", "peer" => node).record(told.took);
+        }
+        told
+    }
+
+    /// What a token says that came with a call, if it holds. A key that is not known yet may be in a newer directory.
+    pub async fn accept(
+        &self,
+        token: &str,
+        from: &NodeId,
+        request_sha256: [u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Forwarding, FederationError> {
+        match self.examine(token, from, request_sha256, now) {
+            Err(FederationError::UnknownKey { .. }) => {
+                self.pull(now).await?;
+                self.examine(token, from, request_sha256, now)
+            }
+            other => other,
+        }
+    }
+
+    fn examine(
+        &self,
+        token: &str,
+        from: &NodeId,
+        request_sha256: [u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Forwarding, FederationError> {
+        let held = self.means.membership.current(now).ok_or(FederationError::Stale)?;
+        let card = held.members.get(from).ok_or_else(|| FederationError::Stranger { node: from.clone() })?;
+        Forwarding::verify(token, (from, &self.means.own), &card.keys.0, request_sha256, (now, self.pace.skew))
+    }
+
+    /// Fetch the directory from its issuer, and the secret of the indexes with it.
+    pub async fn pull(&self, now: DateTime<Utc>) -> Result<(), FederationError> {
+        let Some(anchor) = self.means.membership.anchor() else { return Ok(()) };
+        let mut pulled = self.pulled.lock().await;
+        if pulled.is_some_and(|at| at.elapsed() < PULL_PAUSE) {
+            return Ok(());
+        }
+        *pulled = Some(Instant::now());
+        // The issuer may have moved since its card was brought.
+        let listed = self.means.membership.last().and_then(|held| held.members.get(&anchor.node).cloned());
+        let endpoint = listed.map_or_else(|| anchor.endpoint.clone(), |card| card.endpoint);
+        let unreachable = || FederationError::Unreachable { node: anchor.node.clone() };
+        let url = endpoint.join(peers::paths::DIRECTORY).map_err(|_| unreachable())?;
+        let request = self.peers.client(&anchor.node)?.get(url).timeout(PULL_MAX);
+        let fetched = peers::fetch(request, peers::ANSWER_BYTES_MAX).await;
+        let Ok((200, bytes)) = fetched else { return Err(unreachable()) };
+        let handed: Handed =
+            serde_json::from_slice(&bytes).map_err(|error| FederationError::Directory { reason: error.to_string() })?;
+        self.means.membership.take(&handed.directory, now)?;
+        if let Ok(secret) = hex::decode(&handed.index_secret) {
+            self.hasher.store(Some(Arc::new(KeyHasher::new(&secret))));
+        }
+        Ok(())
+    }
+
+    /// At the issuer: list these nodes and itself from now on.
+    pub fn issue(
+        &self,
+        serial: u64,
+        mut members: Vec<Card>,
+        own: Card,
+        now: DateTime<Utc>,
+    ) -> Result<(), FederationError> {
+        members.retain(|card| card.node != own.node);
+        members.push(own);
+        members.sort_by(|one, other| one.node.cmp(&other.node));
+        let directory = Directory { issuer: self.means.own.clone(), serial, issued_at: now.timestamp(), members };
+        self.means.membership.issue(directory, &self.means.call_keys.signing(), now)
+    }
+
+    /// At the issuer: the directory as it is handed to a member.
+    pub fn handed(&self) -> Option<Handed> {
+        let held = self.means.membership.last()?;
+        let index_secret = self.means.index_secret.as_deref().map(hex::encode)?;
+        Some(Handed { directory: held.text.clone(), index_secret })
+    }
+
+    /// Those of the parts whose index says that they have no such record are not asked: what is left, and what is told of
+    /// the others.
+    pub fn rule_out(
+        &self,
+        parts: Vec<Vec<NodeId>>,
+        dataset: &DatasetId,
+        (field, value): (&FieldName, &str),
+    ) -> (Vec<Vec<NodeId>>, Vec<Told>) {
+        let Some(hasher) = self.hasher.load_full() else { return (parts, Vec::new()) };
+        let hash = hasher.hash(field, value);
+        let (mut left, mut told) = (Vec::new(), Vec::new());
+        for holders in parts {
+            let ruled_out =
+                holders.first().and_then(|node| Some((node, self.indexes.rules_out(node, dataset, field, hash)?)));
+            match ruled_out {
+                Some((node, about)) => {
+                    let end = End::RuledOut { version: about.version, as_of: about.as_of };
+                    told.push(Told { node: node.clone(), end, took: Duration::ZERO });
+                }
+                None => left.push(holders),
+            }
+        }
+        (left, told)
+    }
+
+    fn token(
+        &self,
+        errand: &Errand<'_>,
+        to: &NodeId,
+        budget: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<String, FederationError> {
+        let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
+        let forwarding = Forwarding { budget_ms, ..errand.forwarding.clone() };
+        forwarding.sign(to, &self.means.call_keys.signing(), now)
+    }
+}
+
+/// The directory with the secret of the indexes, for members only: it goes over mutual TLS.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub struct Handed {
+    pub directory: String,
+    /// Hexadecimal.
+    pub index_secret: String,
+}
+
+/// Carries one call to nodes and brings their answers back.
+struct Courier<'a> {
+    federation: &'a Federation,
+    errand: &'a Errand<'a>,
+    now: DateTime<Utc>,
+}
+
+impl ask::Wire for Courier<'_> {
+    async fn ask(&self, node: &NodeId, budget: Duration) -> Result<End, Failure> {
+        let Some(card) = self.federation.means.membership.card(node, self.now) else { return Ok(End::Unreachable) };
+        if card.protocol.common(PROTOCOL).is_none() {
+            return Ok(End::Refused { code: "protocol".to_owned(), policies: Vec::new() });
+        }
+        let (client, token) =
+            (self.federation.peers.client(node), self.federation.token(self.errand, node, budget, self.now));
+        let (Ok(client), Ok(token)) = (client, token) else { return Err(Failure::Unreachable) };
+        let sent = (self.errand.operation, token.as_str(), self.errand.body);
+        let end = peers::send_call(&client, &card.endpoint, sent, budget).await?;
+        match &end {
+            End::Answered(answered) if !self.holds(answered, &card) => {
+                tracing::error!(peer = %node, "an answer came with a receipt that does not verify");
+                Ok(End::Unreachable)
+            }
+            _ => Ok(end),
+        }
+    }
+}
+
+impl Courier<'_> {
+    /// The receipt was signed by that node, over this answer to this request.
+    fn holds(&self, answered: &super::Answered, card: &Card) -> bool {
+        let Ok(digest) = receipt::answer_digest(&answered.answer) else { return false };
+        receipt::verify(&answered.receipt, &card.keys.0).is_ok_and(|claims| {
+            claims.request_sha256 == self.errand.forwarding.request_sha256.into() && claims.answer_sha256 == digest
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Members of the federation, at the node that issues its directory. What a card says is for `federation` to read.
+
+use chrono::{DateTime, Utc};
+
+use super::{Ledger, LedgerError, acts, bump, millis, time};
+use crate::identifiers::NodeId;
+
+/// A node that was admitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub node: NodeId,
+    /// JSON, as the node gave it.
+    pub card: String,
+    pub since: DateTime<Utc>,
+    pub revoked: bool,
+}
+
+type Row = (String, String, i64, i64, i64);
+
+impl Ledger {
+    /// Every node that was ever admitted, and the serial of the directory that the last change made: 0 before the first.
+    pub async fn members(&self) -> Result<(u64, Vec<Member>), LedgerError> {
+        let rows: Vec<Row> = sqlx::query_as("SELECT node, card, serial, since, revoked FROM members ORDER BY node")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(LedgerError::failed("list the members of the federation"))?;
+        let serial = rows.iter().map(|row| row.2.unsigned_abs()).max().unwrap_or(0);
+        let member = |(node, card, _, since, revoked): Row| {
+            let node = node
+                .parse()
+                .map_err(|error| LedgerError::Damaged { reason: format!("the member `{node}`: {error}") })?;
+            Ok(Member { node, card, since: time(since)?, revoked: revoked != 0 })
+        };
+        Ok((serial, rows.into_iter().map(member).collect::<Result<_, LedgerError>>()?))
+    }
+
+    /// Admit a node, or take its new card. `false`: it was listed with this very card.
+    pub async fn admit_member(
+        &self,
+        node: &NodeId,
+        card: &str,
+        account: &str,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, LedgerError> {
+        const INSERT: &str = "INSERT INTO members (node, card, serial, since, revoked)
+            VALUES ($1, $2, (SELECT COALESCE(MAX(serial), 0) + 1 FROM members), $3, 0)
+            ON CONFLICT (node) DO UPDATE SET card = excluded.card, serial = excluded.serial, since = excluded.since, revoked = 0
+            WHERE members.card <> excluded.card OR members.revoked = 1";
+        let (action, reason) = ("admit member", acts::reason(reason)?);
+        let mut change = self.write(action).await?;
+        let changed = sqlx::query(INSERT)
+            .bind(node.as_str())
+            .bind(card)
+            .bind(millis(now))
+            .execute(&mut *change)
+            .await
+            .map_err(LedgerError::failed(action))?;
+        if changed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        acts::note(&mut change, account, action, node.as_str(), reason, now).await?;
+        bump(&mut change).await?;
+        change.commit().await.map_err(LedgerError::failed(action))?;
+        Ok(true)
+    }
+
+    /// List a node no longer. `false`: it was not listed.
+    pub async fn revoke_member(
+        &self,
+        node: &NodeId,
+        account: &str,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, LedgerError> {
+        const REVOKE: &str = "UPDATE members SET revoked = 1, since = $2,
+            serial = (SELECT COALESCE(MAX(serial), 0) + 1 FROM members) WHERE node = $1 AND revoked = 0";
+        let (action, reason) = ("revoke member", acts::reason(reason)?);
+        let mut change = self.write(action).await?;
+        let changed = sqlx::query(REVOKE)
+            .bind(node.as_str())
+            .bind(millis(now))
+            .execute(&mut *change)
+            .await
+            .map_err(LedgerError::failed(action))?;
+        if changed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        acts::note(&mut change, account, action, node.as_str(), reason, now).await?;
+        bump(&mut change).await?;
+        change.commit().await.map_err(LedgerError::failed(action))?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{ON_SITE, fixture::on_each},
+        *,
+    };
+
+    #[tokio::test]
+    async fn each_change_of_the_members_makes_a_new_serial_and_a_repeated_one_makes_none() {
+        on_each(async |ledger| {
+            let (node, now): (NodeId, _) = ("shenzhen".parse().unwrap(), Utc::now());
+            let admit = async |card: &str| ledger.admit_member(&node, card, ON_SITE, "joins", now).await.unwrap();
+            assert_eq!(ledger.members().await.unwrap(), (0, Vec::new()));
+            assert!(admit("{}").await && !admit("{}").await && admit("{\"new\":1}").await);
+            let revoke = async || ledger.revoke_member(&node, ON_SITE, "left", now).await.unwrap();
+            assert!(revoke().await && !revoke().await);
+            let (serial, members) = ledger.members().await.unwrap();
+            assert_eq!((serial, members[0].revoked), (3, true));
+            assert!(admit("{\"new\":1}").await);
+            assert_eq!(ledger.members().await.unwrap().0, 4);
+            let acts = ledger.acts(None, 10).await.unwrap();
+            assert_eq!(acts.len(), 4);
+        })
+        .await;
+    }
+}

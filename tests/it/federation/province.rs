@@ -1,0 +1,103 @@
+//! A province and two cities that keep the persons between them.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use serde_json::{Value, json};
+use shuqiao::http::open_ledger;
+
+use crate::support::{
+    node::{Setup, TestNode, WINDOW, verification},
+    registers,
+};
+
+/// The persons' register is divided over the two cities.
+pub(super) const DIVIDED: (&str, &str, &str) = (
+    "natural-person.yaml",
+    "    key: resident_id\n",
+    "    key: resident_id\n    placement: [{ node: guangzhou }, { node: shenzhen }]\n",
+);
+/// The first persons are in Guangzhou, as many after them in Shenzhen.
+pub(super) const EACH: u64 = 40;
+
+pub(super) struct Province {
+    pub(super) guangdong: TestNode,
+    pub(super) guangzhou: TestNode,
+    pub(super) shenzhen: TestNode,
+}
+
+impl Province {
+    /// All three are in the directory, and the province has the cities' indexes.
+    pub(super) async fn found() -> Self {
+        Self::with("").await
+    }
+
+    /// The same, with more settings of the federation for each node.
+    pub(super) async fn with(more: &str) -> Self {
+        let settings = format!("[federation]\naddress = '127.0.0.1:0'\npull_ms = 100\n{more}");
+        let setup = Setup { settings: &settings, catalog: &[DIVIDED], ..Setup::default() };
+        let guangdong = TestNode::of(setup).await;
+        let card = guangdong.dir.path().join("card.json");
+        std::fs::write(&card, serde_json::to_string(&guangdong.node.card().unwrap()).unwrap()).unwrap();
+        let settings = format!("{settings}\nprovince = '{}'\n", card.display());
+        let city = async |id| {
+            let setup = Setup { id: Some(id), settings: &settings, catalog: &[DIVIDED], ..Setup::default() };
+            let node = TestNode::of(setup).await;
+            admit(&guangdong, &node).await;
+            node
+        };
+        let (guangzhou, shenzhen) = (city("guangzhou").await, city("shenzhen").await);
+        guangzhou.publish("natural-person", &registers::csv((0..EACH).map(registers::person))).await;
+        shenzhen.publish("natural-person", &registers::csv((EACH..2 * EACH).map(registers::person))).await;
+        let province = Self { guangdong, guangzhou, shenzhen };
+        province.settled().await;
+        province
+    }
+
+    /// Everybody knows everybody.
+    async fn settled(&self) {
+        let outsider = verification(registers::person(999).id.as_str(), json!({ "name": "无人" }));
+        until(async || {
+            let answer = self.guangdong.post("/v1/verifications", &outsider).await;
+            let ends = ends(&answer.json);
+            let near = self.guangzhou.post("/v1/verifications", &outsider).await;
+            (ends == ["guangzhou ruled_out", "shenzhen ruled_out"] && near.said() == "not_found")
+                .then_some(())
+                .ok_or(format!("{:#} {:#}", answer.json, near.json))
+        })
+        .await;
+    }
+}
+
+/// The province's operator lists a node.
+pub(super) async fn admit(issuer: &TestNode, node: &TestNode) {
+    let card = node.node.card().unwrap();
+    let ledger = open_ledger(&issuer.settings).await.unwrap();
+    let text = serde_json::to_string(&card).unwrap();
+    assert!(ledger.admit_member(&card.node, &text, "on-site", "joins", Utc::now()).await.unwrap());
+    ledger.close().await;
+}
+
+/// The nodes that an answer names, and how each ended.
+pub(super) fn ends(answer: &Value) -> Vec<String> {
+    let text = |node: &Value, member: &str| node[member].as_str().unwrap_or_default().to_owned();
+    let nodes = answer["nodes"].as_array().into_iter().flatten();
+    nodes.map(|node| format!("{} {}", text(node, "node"), text(node, "end"))).collect()
+}
+
+/// Wait for something that comes by itself.
+pub(super) async fn until(holds: impl AsyncFn() -> Result<(), String>) {
+    let started = Instant::now();
+    loop {
+        match holds().await {
+            Ok(()) => return,
+            Err(seen) if started.elapsed() > Duration::from_secs(20) => panic!("it never came; last seen: {seen}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// The client of every node under test, as other nodes name it.
+pub(super) fn window_of(node: &str) -> String {
+    format!("{node}--{WINDOW}")
+}
