@@ -297,3 +297,46 @@ impl Courier<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        federation::{Certificate, Thumbprint},
+        keys::SigningKey,
+    };
+
+    #[tokio::test]
+    async fn an_issuer_that_is_away_is_told_and_the_directory_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = SigningKey::generate().unwrap();
+        let anchor = Card {
+            node: "guangdong".parse().unwrap(),
+            endpoint: "https://127.0.0.1:9/".parse().unwrap(), // nobody listens on the port of `discard`
+            protocol: PROTOCOL,
+            keys: Jwks(PublicKeys::new([key.public()])),
+            certificates: vec![Thumbprint::of(b"another")],
+            datasets: Vec::new(),
+        };
+        let ring = |name: &str| Arc::new(KeyRing::open(&dir.path().join(name)).unwrap());
+        let own: NodeId = "shenzhen".parse().unwrap();
+        let certificate = Certificate::open(&dir.path().join("c.pem"), &dir.path().join("k.pem"), &own).unwrap();
+        let membership = Membership::open(Some(anchor), &dir.path().join("d.json"), TimeDelta::hours(1)).unwrap();
+        let means = Means {
+            own,
+            endpoint: "https://127.0.0.1:8641/".parse().unwrap(),
+            membership: Arc::new(membership),
+            certificate: Arc::new(certificate),
+            call_keys: ring("token.pem"),
+            receipt_keys: ring("receipt.pem"),
+            index_secret: None,
+        };
+        let manner = Manner { parallel: 2, hedge: Duration::from_millis(100) };
+        let pace = Pace { manner, deadline: Duration::from_secs(1), skew: TimeDelta::seconds(5) };
+        let federation = Federation::new(means, pace);
+        let error = federation.pull(Utc::now()).await.unwrap_err();
+        assert_eq!(error.code(), crate::problem::Code::PeerUnreachable, "{error}");
+        let asked = federation.accept("x.y.z", &"guangzhou".parse().unwrap(), [0; 32], Utc::now()).await;
+        assert_eq!(asked.unwrap_err().code(), crate::problem::Code::PeerUnknown);
+    }
+}

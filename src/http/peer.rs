@@ -12,6 +12,7 @@ use axum::{
     body::Body,
     extract::{DefaultBodyLimit, Path, Request, State},
     http::{HeaderMap, StatusCode, header, request::Parts},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     exchange::Question,
-    federation::{Card, Federation, Thumbprint, paths},
+    federation::{Card, Thumbprint, paths},
     identifiers::{DatasetId, NodeId},
     policy::Operation,
     problem::{Code, Problem},
@@ -55,6 +56,7 @@ fn router(node: Arc<Node>) -> Router {
         .route(&index, get(self::index))
         .fallback(|| async { problem(Problem::new(Code::NoSuchPath, "no such path for other nodes")) })
         .layer(DefaultBodyLimit::disable()) // bounded where bodies are read
+        .layer(middleware::from_fn_with_state(Arc::clone(&node), known))
         .with_state(node)
 }
 
@@ -63,41 +65,42 @@ fn problem(problem: Problem) -> Response {
 }
 
 /// The node on the other side.
-fn peer(node: &Node, print: &Thumbprint) -> Result<(Arc<Federation>, NodeId), Problem> {
-    let stranger = || {
-        Problem::new(Code::PeerUnknown, "the certificate is not that of a node in the directory")
-            .remedy("Let the operator of the node that issues the directory admit it.")
-    };
-    let federation = node.federation.clone().ok_or_else(stranger)?;
-    let owner = federation.membership().owner(print, node.now()).ok_or_else(stranger)?;
-    Ok((federation, owner))
-}
+#[derive(Clone)]
+struct Peer(NodeId);
 
-async fn verify(State(node): State<Arc<Node>>, Extension(print): Extension<Thumbprint>, request: Request) -> Response {
-    let asked = |headers: &HeaderMap, bytes: &[u8]| body::json::<VerificationBody>(headers, bytes).map(Question::from);
-    call(node, Operation::Verify, print, request, asked).await
-}
-
-async fn disclose(
+/// Everything is for nodes of the directory only; which of them it is goes with the request.
+async fn known(
     State(node): State<Arc<Node>>,
     Extension(print): Extension<Thumbprint>,
-    request: Request,
+    mut request: Request,
+    next: Next,
 ) -> Response {
+    let owner = node.federation.as_ref().and_then(|federation| federation.membership().owner(&print, node.now()));
+    let Some(owner) = owner else {
+        let stranger = Problem::new(Code::PeerUnknown, "the certificate is not that of a node in the directory");
+        return problem(stranger.remedy("Let the operator of the node that issues the directory admit it."));
+    };
+    request.extensions_mut().insert(Peer(owner));
+    next.run(request).await
+}
+
+async fn verify(State(node): State<Arc<Node>>, Extension(peer): Extension<Peer>, request: Request) -> Response {
+    let asked = |headers: &HeaderMap, bytes: &[u8]| body::json::<VerificationBody>(headers, bytes).map(Question::from);
+    call(node, Operation::Verify, peer, request, asked).await
+}
+
+async fn disclose(State(node): State<Arc<Node>>, Extension(peer): Extension<Peer>, request: Request) -> Response {
     let asked = |headers: &HeaderMap, bytes: &[u8]| body::json::<DisclosureBody>(headers, bytes).map(Question::from);
-    call(node, Operation::Disclose, print, request, asked).await
+    call(node, Operation::Disclose, peer, request, asked).await
 }
 
 async fn call(
     node: Arc<Node>,
     operation: Operation,
-    print: Thumbprint,
+    Peer(from): Peer,
     request: Request,
     question: impl FnOnce(&HeaderMap, &[u8]) -> Result<Question, Problem>,
 ) -> Response {
-    let from = match peer(&node, &print) {
-        Ok((_, from)) => from,
-        Err(refused) => return problem(refused),
-    };
     let Ok(_place) = node.in_flight.try_acquire() else {
         return problem(Problem::new(Code::Overloaded, "more calls are under way than can be finished").retry_after(1));
     };
@@ -119,21 +122,20 @@ async fn call(
     }
 }
 
-async fn directory(State(node): State<Arc<Node>>, Extension(print): Extension<Thumbprint>) -> Response {
-    let handed = peer(&node, &print).and_then(|(federation, _)| {
-        federation.handed().ok_or_else(|| {
+async fn directory(State(node): State<Arc<Node>>) -> Response {
+    match node.federation.as_ref().and_then(|federation| federation.handed()) {
+        Some(handed) => Json(handed).into_response(),
+        None => problem(
             Problem::new(Code::NotReady, "this node issues no directory")
                 .remedy("Ask the node above all.")
-                .retry_after(5)
-        })
-    });
-    handed.map_or_else(problem, |handed| Json(handed).into_response())
+                .retry_after(5),
+        ),
+    }
 }
 
 /// A node has a new key, certificate, endpoint or register, and says so itself.
-async fn card(State(node): State<Arc<Node>>, Extension(print): Extension<Thumbprint>, request: Request) -> Response {
+async fn card(State(node): State<Arc<Node>>, Extension(Peer(from)): Extension<Peer>, request: Request) -> Response {
     let renewed = async {
-        let (_, from) = peer(&node, &print)?;
         let bytes = body::read(request.into_body(), node.settings.http.body_bytes_max).await?;
         let card = Card::parse(&String::from_utf8_lossy(&bytes))
             .map_err(|error| Problem::new(error.code(), error.to_string()).at("/"))?;
@@ -149,12 +151,11 @@ async fn card(State(node): State<Arc<Node>>, Extension(print): Extension<Thumbpr
 /// Which keys this node has of a dataset: for the node above, which is the only one to be told.
 async fn index(
     State(node): State<Arc<Node>>,
-    Extension(print): Extension<Thumbprint>,
+    Extension(Peer(from)): Extension<Peer>,
     Path(dataset): Path<DatasetId>,
     headers: HeaderMap,
 ) -> Response {
     let found = async {
-        let (_, from) = peer(&node, &print)?;
         let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).and_then(version_of);
         node.index_for(&from, &dataset, known).await
     };

@@ -70,6 +70,18 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     metric("shuqiao_step_seconds", Kind::Histogram(STEP_SECONDS), &["step"], "Time of one step of the road of a call"),
     metric(
+        "shuqiao_peer_calls_total",
+        Kind::Counter,
+        &["peer", "end"],
+        "Calls to other nodes, by how they ended (docs/federation.md)",
+    ),
+    metric(
+        "shuqiao_peer_call_seconds",
+        Kind::Histogram(CALL_SECONDS),
+        &["peer"],
+        "Time of a call to another node, second tries included",
+    ),
+    metric(
         "shuqiao_enumeration_alerts_total",
         Kind::Counter,
         &["signal", "level"],

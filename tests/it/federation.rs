@@ -1,4 +1,5 @@
 //! Several nodes: each a real one, with its own register, keys, ledger and log, connected over mutual TLS.
 
 mod calls;
+mod door;
 mod province;
