@@ -220,3 +220,6 @@ fn obliged(call: &Call, mut shaped: Shaped, obligations: &Obligations) -> Shaped
     }
     shaped
 }
+
+#[cfg(test)]
+mod tests;

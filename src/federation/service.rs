@@ -9,8 +9,8 @@ use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
 use super::{
-    Breakers, Card, Directory, End, Failure, FederationError, Forwarding, Indexes, Jwks, Manner, Membership, PROTOCOL,
-    Peers, Told, ask, index::KeyHasher, peers,
+    Breakers, Card, Certificate, Directory, End, Failure, FederationError, Forwarding, Indexes, Jwks, Manner,
+    Membership, PROTOCOL, Peers, Told, ask, index::KeyHasher, peers,
 };
 use crate::{
     audit::receipt,
@@ -31,7 +31,7 @@ pub struct Means {
     pub own: NodeId,
     pub endpoint: Url,
     pub membership: Arc<Membership>,
-    pub certificate: Arc<super::Certificate>,
+    pub certificate: Arc<Certificate>,
     /// Sign forwarded calls and the directory.
     pub call_keys: Arc<KeyRing>,
     /// Sign receipts and the log's heads.
@@ -59,6 +59,14 @@ pub struct Federation {
     pub indexes: Indexes,
     hasher: ArcSwapOption<KeyHasher>,
     pulled: Mutex<Option<Instant>>,
+    /// The certificate that is to be shown once the others know it.
+    next: ArcSwapOption<Next>,
+}
+
+struct Next {
+    certificate: Certificate,
+    /// Since when it has been in the directory.
+    listed: Option<Instant>,
 }
 
 /// A call on its way to other nodes.
@@ -74,7 +82,7 @@ impl Federation {
         let peers = Peers::new(Arc::clone(&means.certificate), Arc::clone(&means.membership));
         let hasher = ArcSwapOption::from(means.index_secret.as_deref().map(KeyHasher::new).map(Arc::new));
         let (breakers, indexes, pulled) = (Breakers::default(), Indexes::default(), Mutex::default());
-        Self { means, pace, peers, breakers, indexes, hasher, pulled }
+        Self { means, pace, peers, breakers, indexes, hasher, pulled, next: ArcSwapOption::empty() }
     }
 
     pub fn own(&self) -> &NodeId {
@@ -85,7 +93,7 @@ impl Federation {
         &self.means.membership
     }
 
-    pub fn certificate(&self) -> &Arc<super::Certificate> {
+    pub fn certificate(&self) -> &Arc<Certificate> {
         &self.means.certificate
     }
 
@@ -109,15 +117,48 @@ impl Federation {
 
     /// What this node says of itself.
     pub fn card(&self, datasets: Vec<DatasetId>) -> Card {
-        let keys = [self.means.receipt_keys.public(), self.means.call_keys.public()];
+        self.card_with(datasets, &[self.means.receipt_keys.public(), self.means.call_keys.public()])
+    }
+
+    /// The same with these keys, which are not signed with yet.
+    pub fn card_with(&self, datasets: Vec<DatasetId>, keys: &[PublicKeys]) -> Card {
+        let next = self.next.load().as_ref().map(|next| next.certificate.thumbprint());
         Card {
             node: self.means.own.clone(),
             endpoint: self.means.endpoint.clone(),
             protocol: PROTOCOL,
             keys: Jwks(PublicKeys::new(keys.iter().flat_map(PublicKeys::iter).cloned())),
-            certificates: vec![self.means.certificate.thumbprint()],
+            certificates: std::iter::once(self.means.certificate.thumbprint()).chain(next).collect(),
             datasets,
         }
+    }
+
+    /// Look whether there is a new certificate in the files. It is first listed, and shown when everybody has had the time
+    /// to hear of it.
+    pub fn watch_certificate(&self, known_after: Duration) -> Result<(), FederationError> {
+        let found = self.means.certificate.read_again()?;
+        let print = found.thumbprint();
+        if print == self.means.certificate.thumbprint() {
+            self.next.store(None);
+            return Ok(());
+        }
+        let held = self.means.membership.last();
+        let listed = held.and_then(|held| held.owner(&print).map(|owner| *owner == self.means.own)).unwrap_or(false);
+        let before = self.next.load_full().filter(|next| next.certificate.thumbprint() == print);
+        let since = before.and_then(|next| next.listed);
+        match since {
+            Some(since) if listed && since.elapsed() >= known_after => {
+                self.means.certificate.take(&found);
+                self.next.store(None);
+                self.peers.forget();
+                tracing::info!(certificate = %print, "another certificate is shown to the other nodes");
+            }
+            _ => {
+                let listed = since.or(listed.then(Instant::now));
+                self.next.store(Some(Arc::new(Next { certificate: found, listed })));
+            }
+        }
+        Ok(())
     }
 
     /// Ask the nodes that keep the parts. Of each part one is told of, unless it has no holder.
@@ -301,10 +342,7 @@ impl Courier<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        federation::{Certificate, Thumbprint},
-        keys::SigningKey,
-    };
+    use crate::{federation::Thumbprint, keys::SigningKey};
 
     #[tokio::test]
     async fn an_issuer_that_is_away_is_told_and_the_directory_stays() {

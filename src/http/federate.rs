@@ -16,13 +16,15 @@ use crate::{
         paths,
     },
     identifiers::{DatasetId, NodeId},
-    keys::KeyRing,
+    keys::{KeyRing, PublicKeys},
     problem::{Code, Problem},
     storage::write_whole,
 };
 
 /// How long one index may be under way.
 const INDEX_MAX: Duration = Duration::from_secs(60);
+/// How long sending the own card may take.
+const CARD_MAX: Duration = Duration::from_secs(5);
 const SECRET_BYTES: usize = 32;
 /// The largest index in memory at once: some ten million keys. Above it a dataset has none, and everybody is asked.
 const INDEX_KEYS_MAX: usize = 200_000_000;
@@ -91,6 +93,10 @@ impl Node {
     /// Look after the directory and the indexes. What does not work now is tried again.
     pub(super) async fn federate(&self) {
         let Some(federation) = self.federation.clone() else { return };
+        // Everybody looks at the directory this often, if set up alike; some more for who is late.
+        if let Err(error) = federation.watch_certificate(self.settings.federation.pull * 4) {
+            tracing::error!(error = &error as &dyn std::error::Error, "the node's new certificate cannot be used");
+        }
         let done = match federation.membership().anchor() {
             None => self.issue_directory(&federation).await,
             Some(_) => self.keep_listed(&federation).await,
@@ -113,6 +119,20 @@ impl Node {
 
     /// At the issuer: a new directory where a member or this node itself has changed.
     async fn issue_directory(&self, federation: &Federation) -> Result<(), NodeError> {
+        let Some(own) = self.card() else { return Ok(()) };
+        let (serial, listed) = self.listed(federation, &own).await?;
+        if federation.membership().last().is_none_or(|held| held.serial != serial) {
+            tracing::info!(serial, others = listed.len(), "a new directory of nodes is issued");
+            federation.issue(serial, listed, own, self.now())?;
+        }
+        Ok(())
+    }
+
+    /// The others that are in the directory, and its serial, once this node's own card is in it.
+    async fn listed(&self, federation: &Federation, own: &Card) -> Result<(u64, Vec<Card>), NodeError> {
+        self.ledger
+            .admit_member(&own.node, &card_text(own)?, "the node itself", "its own card has changed", self.now())
+            .await?;
         let (serial, members) = self.ledger.members().await?;
         let mut listed = Vec::new();
         for member in members.iter().filter(|member| !member.revoked && member.node != *federation.own()) {
@@ -121,18 +141,7 @@ impl Node {
                 Err(error) => tracing::error!(node = %member.node, %error, "a member is left out of the directory"),
             }
         }
-        let Some(own) = self.card() else { return Ok(()) };
-        let text = card_text(&own)?;
-        if !members.iter().any(|member| member.node == own.node && member.card == text && !member.revoked) {
-            let reason = "the node's own card has changed";
-            self.ledger.admit_member(&own.node, &text, "the node itself", reason, self.now()).await?;
-            return Box::pin(self.issue_directory(federation)).await;
-        }
-        if federation.membership().last().is_none_or(|held| held.serial != serial) {
-            federation.issue(serial, listed, own, self.now())?;
-            tracing::info!(serial, members = members.len(), "a new directory of nodes is issued");
-        }
-        Ok(())
+        Ok((serial, listed))
     }
 
     /// At the others: fetch the directory, and send the own card where the directory has another.
@@ -141,21 +150,40 @@ impl Node {
         let (Some(own), Some(held)) = (self.card(), federation.membership().last()) else { return Ok(()) };
         let text = card_text(&own)?;
         let known = held.members.get(&own.node).map(card_text).transpose()?;
-        match (known, federation.membership().anchor()) {
-            (Some(known), Some(anchor)) if known != text => {
-                let issuer = held.members.get(&anchor.node).unwrap_or(anchor);
-                let unreachable = || FederationError::Unreachable { node: anchor.node.clone() };
-                let url = issuer.endpoint.join(paths::CARD).map_err(|_| unreachable())?;
-                let request = federation.peers().client(&anchor.node)?.post(url).timeout(Duration::from_secs(5));
-                let sent = request.body(text).send().await.map_err(|_| unreachable())?;
-                tracing::info!(
-                    status = sent.status().as_u16(),
-                    "the node's new card was sent to the directory's issuer"
-                );
-                Ok(())
-            }
+        match known {
+            Some(known) if known != text => self.send_card(federation, text).await,
             _ => Ok(()), // Not listed: people admit nodes, and revoke them.
         }
+    }
+
+    /// Say to the directory's issuer what this node is from now on.
+    async fn send_card(&self, federation: &Federation, text: String) -> Result<(), NodeError> {
+        let Some(anchor) = federation.membership().anchor() else { return Ok(()) };
+        let issuer = federation.membership().card(&anchor.node, self.now()).unwrap_or_else(|| anchor.clone());
+        let unreachable = || FederationError::Unreachable { node: anchor.node.clone() };
+        let url = issuer.endpoint.join(paths::CARD).map_err(|_| unreachable())?;
+        let request = federation.peers().client(&anchor.node)?.post(url).timeout(CARD_MAX);
+        let sent = request.body(text).send().await.map_err(|_| unreachable())?;
+        match sent.status().is_success() {
+            true => Ok(()),
+            false => Err(unreachable().into()),
+        }
+    }
+
+    /// Keys that are about to sign are told to the others first. At the issuer this waits until they have heard it.
+    pub(super) async fn announce(&self, keys: &[PublicKeys]) -> Result<(), NodeError> {
+        let (Some(federation), Some(own)) = (&self.federation, self.card()) else { return Ok(()) };
+        let card = federation.card_with(own.datasets.clone(), keys);
+        if card_text(&card)? == card_text(&own)? {
+            return Ok(());
+        }
+        if federation.membership().anchor().is_some() {
+            return self.send_card(federation, card_text(&card)?).await;
+        }
+        let (serial, listed) = self.listed(federation, &card).await?;
+        federation.issue(serial, listed, card, self.now())?;
+        tokio::time::sleep(self.settings.federation.pull * 4).await;
+        Ok(())
     }
 
     /// At the issuer: a listed node has sent its new card.

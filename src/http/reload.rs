@@ -23,7 +23,7 @@ impl Node {
     /// stays: the folder's would not have been reviewed.
     ///
     /// All of them or, where one is not in order, none; a policy set is used only once it has passed the start-up probes.
-    /// Calls under way end as they began. Blocks for the reading.
+    /// Calls under way end as they began. Blocks for the reading, and until the other nodes know of a new key.
     pub fn reload(&self) -> Result<Reloaded, NodeError> {
         let rights = self.exchange.rights();
         let policies = match self.policies_of_ledger.load(Ordering::Relaxed) {
@@ -33,7 +33,8 @@ impl Node {
         prove_the_locks(&rights.catalog, &rights.agreements, &policies, day_in_china(self.now()))?;
         let (receipt_keys, token_keys) = (self.receipt_keys.read_again()?, self.token_keys.read_again()?);
 
-        // Whoever verifies takes a key before whoever signs with it.
+        // Whoever verifies takes a key before whoever signs with it: the other nodes, then this one.
+        tokio::runtime::Handle::current().block_on(self.announce(&[receipt_keys.public(), token_keys.public()]))?;
         self.verifier.set_own_keys(&token_keys.public())?;
         self.token_keys.take(&token_keys);
         self.receipt_keys.take(&receipt_keys);

@@ -2,4 +2,5 @@
 
 mod calls;
 mod door;
+mod keys;
 mod province;
