@@ -18,8 +18,12 @@ use crate::{
     federation::{End, Told},
     identifiers::NodeId,
     policy::Obligations,
+    problem::Code,
     verification::{Reason, mask},
 };
+
+/// Refusals that pass by themselves: the case is accepted provisionally, as if the node were away.
+const PASSING: [Code; 4] = [Code::RateLimited, Code::QuotaExceeded, Code::EnumerationSlowed, Code::Suspended];
 
 /// What one node had to do with an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -126,7 +130,11 @@ fn part(call: &Call, told: &Told, obligations: &Obligations) -> Part {
         End::Refused { code, policies } => {
             let policies = Some(policies.clone()).filter(|policies| !policies.is_empty());
             let node = NodeBody { code: Some(code.clone()), policies, ..node };
-            Part { shaped: unanswered(Reason::HolderRefused), node }
+            let reason = match PASSING.iter().any(|passing| passing.as_str() == code) {
+                true => Reason::SourceUnavailable,
+                false => Reason::HolderRefused,
+            };
+            Part { shaped: unanswered(reason), node }
         }
         End::RuledOut { version, as_of } => {
             let node = NodeBody { dataset_version: Some(*version), as_of: Some(as_of.clone()), ..node };

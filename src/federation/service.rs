@@ -211,9 +211,14 @@ impl Federation {
     /// Fetch the directory from its issuer, and the secret of the indexes with it.
     pub async fn pull(&self, now: DateTime<Utc>) -> Result<(), FederationError> {
         let Some(anchor) = self.means.membership.anchor() else { return Ok(()) };
+        let asked = Instant::now();
         let mut pulled = self.pulled.lock().await;
-        if pulled.is_some_and(|at| at.elapsed() < PULL_PAUSE) {
-            return Ok(());
+        if let Some(at) = *pulled {
+            // Somebody else has fetched it while this one waited; or it is too early to fetch it again.
+            if at > asked {
+                return Ok(());
+            }
+            tokio::time::sleep_until(at + PULL_PAUSE).await;
         }
         *pulled = Some(Instant::now());
         // The issuer may have moved since its card was brought.
@@ -320,7 +325,7 @@ impl ask::Wire for Courier<'_> {
         let sent = (self.errand.operation, token.as_str(), self.errand.body);
         let end = peers::send_call(&client, &card.endpoint, sent, budget).await?;
         match &end {
-            End::Answered(answered) if !self.holds(answered, &card) => {
+            End::Answered(answered) if !self.holds(answered, &card) && !self.holds_by_now(node, answered).await => {
                 tracing::error!(peer = %node, "an answer came with a receipt that does not verify");
                 Ok(End::Unreachable)
             }
@@ -330,6 +335,15 @@ impl ask::Wire for Courier<'_> {
 }
 
 impl Courier<'_> {
+    /// The same with the newest directory: the node may have changed its key.
+    async fn holds_by_now(&self, node: &NodeId, answered: &super::Answered) -> bool {
+        if self.federation.pull(self.now).await.is_err() {
+            return false;
+        }
+        let card = self.federation.means.membership.card(node, self.now);
+        card.is_some_and(|card| self.holds(answered, &card))
+    }
+
     /// The receipt was signed by that node, over this answer to this request.
     fn holds(&self, answered: &super::Answered, card: &Card) -> bool {
         let Ok(digest) = receipt::answer_digest(&answered.answer) else { return false };

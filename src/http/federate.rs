@@ -196,7 +196,11 @@ impl Node {
             let text = card_text(card)?;
             let account = format!("node:{}", card.node);
             self.ledger.admit_member(&card.node, &text, &account, "renewed by the node itself", self.now()).await?;
-            Ok(())
+            // At once: whoever meets the new key fetches the directory.
+            match &self.federation {
+                Some(federation) => self.issue_directory(federation).await,
+                None => Ok(()),
+            }
         };
         kept.await.map_err(|error| failed(&error))
     }

@@ -57,13 +57,15 @@ impl Province {
     /// Everybody knows everybody.
     async fn settled(&self) {
         let outsider = verification(registers::person(999).id.as_str(), json!({ "name": "无人" }));
+        let mut to_shenzhen = outsider.clone();
+        to_shenzhen["authority"] = json!("440300");
         until(async || {
             let answer = self.guangdong.post("/v1/verifications", &outsider).await;
-            let ends = ends(&answer.json);
             let near = self.guangzhou.post("/v1/verifications", &outsider).await;
-            (ends == ["guangzhou ruled_out", "shenzhen ruled_out"] && near.said() == "not_found")
-                .then_some(())
-                .ok_or(format!("{:#} {:#}", answer.json, near.json))
+            let beside = self.guangzhou.post("/v1/verifications", &to_shenzhen).await;
+            let ends = [ends(&answer.json), ends(&beside.json)].concat();
+            let settled = ends == ["guangzhou ruled_out", "shenzhen ruled_out", "shenzhen answered"];
+            (settled && near.said() == "not_found").then_some(()).ok_or(format!("{:#} {:#}", answer.json, near.json))
         })
         .await;
     }
