@@ -61,6 +61,8 @@ pub struct Federation {
     pulled: Mutex<Option<Instant>>,
     /// The certificate that is to be shown once the others know it.
     next: ArcSwapOption<Next>,
+    /// Keys that are about to sign.
+    coming: ArcSwapOption<PublicKeys>,
 }
 
 struct Next {
@@ -82,7 +84,17 @@ impl Federation {
         let peers = Peers::new(Arc::clone(&means.certificate), Arc::clone(&means.membership));
         let hasher = ArcSwapOption::from(means.index_secret.as_deref().map(KeyHasher::new).map(Arc::new));
         let (breakers, indexes, pulled) = (Breakers::default(), Indexes::default(), Mutex::default());
-        Self { means, pace, peers, breakers, indexes, hasher, pulled, next: ArcSwapOption::empty() }
+        Self {
+            means,
+            pace,
+            peers,
+            breakers,
+            indexes,
+            hasher,
+            pulled,
+            next: ArcSwapOption::empty(),
+            coming: ArcSwapOption::empty(),
+        }
     }
 
     pub fn own(&self) -> &NodeId {
@@ -117,20 +129,28 @@ impl Federation {
 
     /// What this node says of itself.
     pub fn card(&self, datasets: Vec<DatasetId>) -> Card {
-        self.card_with(datasets, &[self.means.receipt_keys.public(), self.means.call_keys.public()])
-    }
-
-    /// The same with these keys, which are not signed with yet.
-    pub fn card_with(&self, datasets: Vec<DatasetId>, keys: &[PublicKeys]) -> Card {
+        let mut keys: Vec<_> = self.means.receipt_keys.public().iter().cloned().collect();
+        let coming = self.coming.load_full();
+        let others = self.means.call_keys.public();
+        for key in others.iter().chain(coming.iter().flat_map(|coming| coming.iter())) {
+            if !keys.iter().any(|known| known.kid() == key.kid()) {
+                keys.push(key.clone());
+            }
+        }
         let next = self.next.load().as_ref().map(|next| next.certificate.thumbprint());
         Card {
             node: self.means.own.clone(),
             endpoint: self.means.endpoint.clone(),
             protocol: PROTOCOL,
-            keys: Jwks(PublicKeys::new(keys.iter().flat_map(PublicKeys::iter).cloned())),
+            keys: Jwks(PublicKeys::new(keys)),
             certificates: std::iter::once(self.means.certificate.thumbprint()).chain(next).collect(),
             datasets,
         }
+    }
+
+    /// Say of these keys that they are about to sign; none, when they do, or will not.
+    pub fn announce(&self, coming: Option<PublicKeys>) {
+        self.coming.store(coming.map(Arc::new));
     }
 
     /// Look whether there is a new certificate in the files. It is first listed, and shown when everybody has had the time

@@ -172,18 +172,22 @@ impl Node {
 
     /// Keys that are about to sign are told to the others first. At the issuer this waits until they have heard it.
     pub(super) async fn announce(&self, keys: &[PublicKeys]) -> Result<(), NodeError> {
-        let (Some(federation), Some(own)) = (&self.federation, self.card()) else { return Ok(()) };
-        let card = federation.card_with(own.datasets.clone(), keys);
-        if card_text(&card)? == card_text(&own)? {
-            return Ok(());
-        }
+        let (Some(federation), Some(before)) = (&self.federation, self.card()) else { return Ok(()) };
+        federation.announce(Some(PublicKeys::new(keys.iter().flat_map(PublicKeys::iter).cloned())));
+        let Some(card) = self.card().filter(|card| card.keys.0 != before.keys.0) else { return Ok(()) };
         if federation.membership().anchor().is_some() {
             return self.send_card(federation, card_text(&card)?).await;
         }
-        let (serial, listed) = self.listed(federation, &card).await?;
-        federation.issue(serial, listed, card, self.now())?;
+        self.issue_directory(federation).await?;
         tokio::time::sleep(self.settings.federation.pull * 4).await;
         Ok(())
+    }
+
+    /// The keys sign now, or will not.
+    pub(super) fn announced(&self) {
+        if let Some(federation) = &self.federation {
+            federation.announce(None);
+        }
     }
 
     /// At the issuer: a listed node has sent its new card.

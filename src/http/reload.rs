@@ -34,10 +34,15 @@ impl Node {
         let (receipt_keys, token_keys) = (self.receipt_keys.read_again()?, self.token_keys.read_again()?);
 
         // Whoever verifies takes a key before whoever signs with it: the other nodes, then this one.
-        tokio::runtime::Handle::current().block_on(self.announce(&[receipt_keys.public(), token_keys.public()]))?;
-        self.verifier.set_own_keys(&token_keys.public())?;
-        self.token_keys.take(&token_keys);
-        self.receipt_keys.take(&receipt_keys);
+        let announced = tokio::runtime::Handle::current()
+            .block_on(self.announce(&[receipt_keys.public(), token_keys.public()]))
+            .and_then(|()| Ok(self.verifier.set_own_keys(&token_keys.public())?));
+        if announced.is_ok() {
+            self.token_keys.take(&token_keys);
+            self.receipt_keys.take(&receipt_keys);
+        }
+        self.announced();
+        announced?;
         self.exchange.change_rights(|rights| rights.policies = Arc::clone(&policies));
         Ok(Reloaded {
             policies: policies.hash().to_owned(),
