@@ -18,6 +18,7 @@ mod health;
 mod home;
 mod id;
 mod key;
+mod node;
 mod objection;
 mod peer;
 mod policy;
@@ -89,6 +90,8 @@ enum Command {
     Suspensions(suspension::ListArgs),
     /// The nodes of the federation: this node's card; admit, revoke and list nodes where the directory is issued.
     Peer(peer::PeerArgs),
+    /// How the other nodes are, seen from this one.
+    Node(node::NodeArgs),
     /// List who did what in the ledger, and why.
     Acts(suspension::ActsArgs),
     /// Print an access token of a registered client.
@@ -146,6 +149,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Honey(_)
         | Command::Peer(_)
         | Command::Objection(_) => in_ledger(command, &home.settings()?, now).await,
+        Command::Node(args) => {
+            let settings = home.settings()?;
+            let ledger = open_ledger(&settings).await?;
+            let catalog = catalog::of_node(&settings, &ledger).await;
+            ledger.close().await;
+            Box::pin(node::run(args, &settings, catalog?.as_ref(), now)).await
+        }
         Command::Application(_) | Command::Agreement(_) => at_desk(command, home.settings()?, now).await,
         Command::Simulate(args) => simulate::run(args),
         Command::Token(args) => token::run(args, &home.settings()?, now).await,

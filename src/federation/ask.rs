@@ -154,10 +154,13 @@ mod tests {
     use super::*;
     use crate::federation::told::Answered;
 
-    /// Nodes that do as they are told: what each says to its first, second, ... try, after how long.
+    /// After so many milliseconds.
+    type Try = (u64, Result<&'static str, Failure>);
+
+    /// Nodes that do as they are told: what each says to its first, second, ... try.
     #[derive(Default)]
     struct Script {
-        says: HashMap<&'static str, Vec<(u64, Result<&'static str, Failure>)>>,
+        says: HashMap<&'static str, Vec<Try>>,
         tries: Mutex<Vec<String>>,
     }
 

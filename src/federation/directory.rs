@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,19 @@ impl Membership {
             && let Some(kept) = kept(file)?
         {
             membership.take(&kept.directory, kept.confirmed)?;
+        }
+        Ok(membership)
+    }
+
+    /// The directory that a node has kept, for whoever works beside it: not checked again, and never changed.
+    pub fn read(file: &Path, grace: TimeDelta) -> Result<Self, FederationError> {
+        let membership = Self { anchor: None, file: file.to_owned(), grace, held: ArcSwap::default() };
+        if let Some(Kept { directory, confirmed }) = kept(file)? {
+            let payload = directory.split('.').nth(1).unwrap_or_default();
+            let payload = BASE64URL.decode(payload).unwrap_or_default();
+            let read: Directory = serde_json::from_slice(&payload)
+                .map_err(|error| FederationError::Directory { reason: error.to_string() })?;
+            membership.held.store(Arc::new(Some(Arc::new(Held::new(directory, read, confirmed, confirmed)))));
         }
         Ok(membership)
     }

@@ -27,6 +27,7 @@ pub mod paths {
     pub const DISCLOSURES: &str = "/peer/v1/disclosures";
     pub const DIRECTORY: &str = "/peer/v1/directory";
     pub const CARD: &str = "/peer/v1/card";
+    pub const STATUS: &str = "/peer/v1/status";
     pub const INDEX: &str = "/peer/v1/indexes";
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, TimeDelta, Utc};
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
@@ -197,6 +197,18 @@ impl Federation {
             histogram!("shuqiao_peer_call_seconds", "peer" => node).record(told.took);
         }
         told
+    }
+
+    /// Show how the circuits to the others stand.
+    pub fn show_circuits(&self) {
+        for node in self.means.membership.last().iter().flat_map(|held| held.members.keys()) {
+            let state = match self.breakers.state(node) {
+                super::State::Closed => 0.0,
+                super::State::HalfOpen => 1.0,
+                super::State::Open => 2.0,
+            };
+            gauge!("shuqiao_peer_circuit", "peer" => node.as_str().to_owned()).set(state);
+        }
     }
 
     /// What a token says that came with a call, if it holds. A key that is not known yet may be in a newer directory.

@@ -288,6 +288,9 @@ impl Node {
         gauge!("shuqiao_ready").set(if self.readiness().is_ok() { 1.0 } else { 0.0 });
         let in_use = self.settings.http.calls_in_flight_max - self.in_flight.available_permits();
         gauge!("shuqiao_catalog_revision").set(self.shelf().revision as f64);
+        if let Some(federation) = &self.federation {
+            federation.show_circuits();
+        }
         gauge!("shuqiao_calls_in_flight").set(in_use as f64);
         self.metrics.render()
     }

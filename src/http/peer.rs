@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     exchange::Question,
-    federation::{Card, Thumbprint, paths},
+    federation::{Card, PROTOCOL, Thumbprint, paths},
     identifiers::{DatasetId, NodeId},
     policy::Operation,
     problem::{Code, Problem},
@@ -53,6 +53,7 @@ fn router(node: Arc<Node>) -> Router {
         .route(paths::DISCLOSURES, post(disclose))
         .route(paths::DIRECTORY, get(directory))
         .route(paths::CARD, post(card))
+        .route(paths::STATUS, get(status))
         .route(&index, get(self::index))
         .fallback(|| async { problem(Problem::new(Code::NoSuchPath, "no such path for other nodes")) })
         .layer(DefaultBodyLimit::disable()) // bounded where bodies are read
@@ -131,6 +132,22 @@ async fn directory(State(node): State<Arc<Node>>) -> Response {
                 .retry_after(5),
         ),
     }
+}
+
+/// How this node is, for the operators of others.
+async fn status(State(node): State<Arc<Node>>) -> Response {
+    let held = node.federation.as_ref().and_then(|federation| federation.membership().last());
+    let serving = |id: &DatasetId| {
+        let serving = node.engine.serving(id)?;
+        Some(serde_json::json!({ "id": id, "version": serving.version, "as_of": serving.as_of, "rows": serving.rows }))
+    };
+    let datasets: Vec<_> = node.catalog().datasets.keys().filter_map(serving).collect();
+    let body = serde_json::json!({
+        "node": node.settings.node.id, "protocol": PROTOCOL, "directory_serial": held.map(|held| held.serial),
+        "catalog_revision": node.shelf().revision, "ready": node.readiness().is_ok(), "now": node.now(),
+        "datasets": datasets,
+    });
+    Json(body).into_response()
 }
 
 /// A node has a new key, certificate, endpoint or register, and says so itself.

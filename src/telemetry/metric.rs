@@ -76,6 +76,12 @@ pub(super) const METRICS: &[Metric] = &[
         "Calls to other nodes, by how they ended (docs/federation.md)",
     ),
     metric(
+        "shuqiao_peer_circuit",
+        Kind::Gauge,
+        &["peer"],
+        "Circuit breaker of another node: 0 closed, 1 half open, 2 open (it is left alone)",
+    ),
+    metric(
         "shuqiao_peer_call_seconds",
         Kind::Histogram(CALL_SECONDS),
         &["peer"],

@@ -82,6 +82,31 @@ async fn a_city_that_is_away_is_never_taken_for_one_without_the_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_status_shows_every_node_and_says_which_is_away() {
+    let Province { guangdong, guangzhou, shenzhen } = Province::found().await;
+    let status = async || {
+        let file = guangzhou.dir.path().join("shuqiao.toml");
+        let arguments = ["--config", file.to_str().unwrap(), "node", "status", "--json", "--timeout", "1000"];
+        let done = tokio::process::Command::new(env!("CARGO_BIN_EXE_shuqiao")).args(arguments).output().await.unwrap();
+        let told: serde_json::Value =
+            serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done:?}"));
+        (done.status.success(), told)
+    };
+    let (well, told) = status().await;
+    let nodes: Vec<_> = told["nodes"].as_array().unwrap().iter().map(|node| node["node"].as_str().unwrap()).collect();
+    assert_eq!((well, nodes), (true, vec!["guangdong", "guangzhou", "shenzhen"]));
+    let of_shenzhen = &told["nodes"][2];
+    assert_eq!(
+        (&of_shenzhen["said"]["datasets"][0]["rows"], &of_shenzhen["circuit"]),
+        (&json!(EACH), &json!("closed"))
+    );
+    drop(shenzhen.stop().await);
+    let (well, told) = status().await;
+    assert_eq!((well, &told["nodes"][2]["answered_us"]), (false, &serde_json::Value::Null));
+    drop(guangdong);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_decides_for_itself_whatever_the_asking_one_allows() {
     let province = Province::found().await;
     let there = person(EACH + 3);
