@@ -31,6 +31,7 @@ mod raw;
 mod read;
 mod tables;
 mod tokens;
+mod uplink;
 mod value;
 
 use std::{
@@ -54,6 +55,8 @@ pub use rates::RateSettings;
 pub use raw::{Origin, Override, RawSettings};
 pub use tables::{StoreEndpoint, StoreVariables, TableSettings, TableStore};
 pub use tokens::TokenSettings;
+pub use uplink::{UplinkFile, UplinkSettings};
+pub(crate) use value::encrypted_or_here;
 pub use value::{BaseUrl, ForeignTokenType, SignatureAlgorithm};
 
 use crate::problem::Code;
@@ -89,6 +92,7 @@ pub struct Settings {
     pub enumeration: EnumerationSettings,
     pub clocks: ClockSettings,
     pub federation: FederationSettings,
+    pub uplink: UplinkSettings,
     pub log: LogSettings,
     explained: Vec<Explained>,
 }
@@ -116,6 +120,7 @@ impl Settings {
         let enumeration = EnumerationSettings::read(&mut reader);
         let clocks = ClockSettings::read(&mut reader);
         let federation = FederationSettings::read(&mut reader);
+        let uplink = UplinkSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
         let Reader { complaints, explained, .. } = reader;
         let mut complaints = [raw.complaints.clone(), complaints].concat();
@@ -136,6 +141,7 @@ impl Settings {
                 enumeration: enumeration?,
                 clocks: clocks?,
                 federation: federation?,
+                uplink: uplink?,
                 log: log?,
                 explained,
             })
@@ -258,6 +264,7 @@ fn known_keys() -> impl Iterator<Item = &'static Key> {
         EnumerationSettings::KEYS,
         ClockSettings::KEYS,
         FederationSettings::KEYS,
+        UplinkSettings::KEYS,
         LogSettings::KEYS,
     ]
     .into_iter()

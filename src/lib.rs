@@ -19,6 +19,7 @@ pub mod publish;
 pub mod revisions;
 pub mod sample;
 pub mod simulation;
+pub mod uplink;
 
 // 2 machines
 pub mod audit;

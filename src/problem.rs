@@ -47,10 +47,16 @@ codes! {
     TokenMissing = "token_missing",
     /// The bearer token was refused: signature, issuer, audience, type, time or client.
     TokenInvalid = "token_invalid",
-    /// The client assertion was refused.
+    /// The client is not known here, or its assertion was refused.
     ClientRejected = "client_rejected",
     /// The token request is not of the documented form.
     TokenRequestInvalid = "token_request_invalid",
+    /// A request in the manner of a platform above is not signed, or not rightly: headers, clock, signature or body digest.
+    SignatureRefused = "signature_refused",
+    /// The same signed request was answered before.
+    Replayed = "replayed",
+    /// No service has this number here.
+    UnknownService = "unknown_service",
     /// Policy says no; `policies` names the policies that decided.
     Denied = "denied",
     /// The account does not have the role that this takes, or a person's account was used for a call.

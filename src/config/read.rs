@@ -20,6 +20,7 @@ use super::{
     paths::WorkdayFile,
     raw::{Loose, Origin, RawSettings, Said},
     tables::{StoreEndpoint, TableStore},
+    uplink::UplinkFile,
     value::{BaseUrl, ForeignTokenType, SignatureAlgorithm, key_set_url},
 };
 use crate::identifiers::{DepartmentId, NodeId};
@@ -278,6 +279,15 @@ impl Setting for WorkdayFile {
 impl Setting for CardFile {
     fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
         if incoming.text()? == "none" { Ok(Self(None)) } else { PathBuf::parse(incoming).map(|path| Self(Some(path))) }
+    }
+    fn shown(&self, rule: Rule) -> String {
+        self.path().map_or_else(|| "none".to_owned(), |path| path.to_path_buf().shown(rule))
+    }
+}
+
+impl Setting for UplinkFile {
+    fn parse(incoming: &Incoming<'_>) -> Result<Self, String> {
+        if incoming.text()? == "none" { Ok(Self::None) } else { PathBuf::parse(incoming).map(Self::Path) }
     }
     fn shown(&self, rule: Rule) -> String {
         self.path().map_or_else(|| "none".to_owned(), |path| path.to_path_buf().shown(rule))

@@ -94,6 +94,13 @@ fn the_working_days_are_built_in_or_a_file() {
 }
 
 #[test]
+fn the_platforms_above_are_in_a_file_or_there_are_none() {
+    let of = |text: &str| settings("", &[("SHUQIAO_UPLINK__FILE", text)], &[]).unwrap().uplink.file;
+    assert_eq!(of("none"), UplinkFile::None);
+    assert_eq!(of("uplink.yaml"), UplinkFile::Path(Path::new(HERE).join("uplink.yaml")));
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_place_and_the_nearest_name() {
     for (file, variables, place, remedy) in [
         ("[http]\nlisen = 'x'", &[][..], "shuqiao.toml", "Did you mean `http.listen`?"),

@@ -54,7 +54,8 @@ pub(super) fn store_url(text: &str) -> Result<Url, String> {
     encrypted_or_here(text, "register rows over plain `http` can be read and changed on the way")
 }
 
-fn encrypted_or_here(text: &str, why: &str) -> Result<Url, String> {
+/// An address of personal data or of keys: `https`, or this machine; `why` says what would happen otherwise.
+pub(crate) fn encrypted_or_here(text: &str, why: &str) -> Result<Url, String> {
     let url = web_url(text)?;
     let here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

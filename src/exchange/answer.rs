@@ -22,10 +22,11 @@ use crate::{
     enumeration::Thresholds,
     federation::{self, Federation, Forwarding, Repeats, Route},
     identifiers::{AgreementId, CallId, NodeId},
-    identity::{Caller, Verifier},
+    identity::{Caller, IdentityError, Verifier},
     ledger::Agreement,
     policy::{self, Decision, Obligations, Operation},
     problem::{Code, Problem},
+    uplink::{Presented, Proven},
     verification::Reason,
 };
 
@@ -93,6 +94,12 @@ pub enum Credential<'a> {
     Bearer(&'a str),
     /// The token of a call that another node forwards, as far as it holds.
     Forwarded(&'a Result<Forwarding, Problem>),
+    /// A request that is signed in the manner of a platform above.
+    Signed {
+        request: &'a Presented<'a>,
+        /// The same question as the body of this node's own door: what other nodes are sent.
+        own_form: &'a [u8],
+    },
 }
 
 /// A request as a door hands it in. Time and the call's id come from outside.
@@ -199,7 +206,7 @@ impl Exchange {
         record: &mut Record,
     ) -> Result<(Call, Option<Found>, Shaped), Problem> {
         let now = incoming.received;
-        let asker = self.identify(incoming.credential, now).await?; //                    1 identify
+        let asker = self.identify(incoming, now).await?; //                               1 identify
         let caller = &asker.caller;
         record.caller(&caller.client, &caller.department);
         record.forwarded(asker.forwarding.as_ref().map(|it| (it.chain.as_slice(), it.call_id)));
@@ -223,18 +230,26 @@ impl Exchange {
         Ok((call, looked.into_found(), shaped))
     }
 
-    async fn identify(&self, credential: Credential<'_>, now: DateTime<Utc>) -> Result<Asker, Problem> {
-        let bearer = match credential {
-            Credential::Bearer(bearer) => bearer,
-            Credential::Forwarded(accepted) => return forwarded(accepted),
+    async fn identify(&self, incoming: &Incoming<'_>, now: DateTime<Utc>) -> Result<Asker, Problem> {
+        let refused = |remedy: &'static str| {
+            move |error: IdentityError| Problem::new(error.code(), error.to_string()).remedy(remedy)
+        };
+        let caller = match incoming.credential {
             Credential::Missing => {
                 return Err(Problem::new(Code::TokenMissing, "no bearer token was sent")
                     .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
             }
+            Credential::Forwarded(accepted) => return forwarded(accepted),
+            Credential::Bearer(bearer) => {
+                let verified = self.parts.verifier.verify(bearer, now).await;
+                verified.map_err(refused("Get a new token at /oauth/token and send it whole."))?
+            }
+            Credential::Signed { request, .. } => {
+                let Proven { client, signed_at, expires } = request.prove(&incoming.request_sha256, now)?;
+                let stands = self.parts.verifier.stands(&client, incoming.call_id.to_string(), (signed_at, expires));
+                stands.map_err(refused("Ask the node's operator about the client."))?
+            }
         };
-        let caller = self.parts.verifier.verify(bearer, now).await.map_err(|error| {
-            Problem::new(error.code(), error.to_string()).remedy("Get a new token at /oauth/token and send it whole.")
-        })?;
         if !caller.roles.is_empty() {
             let detail = format!("`{}` is the account of a person; calls are made by systems", caller.client);
             return Err(Problem::new(Code::RoleRequired, detail).remedy("Call with the token of a registered system."));

@@ -74,6 +74,16 @@ impl Looked {
     }
 }
 
+impl<'a> Incoming<'a> {
+    /// What other nodes are sent, and its digest: the caller's own body, where they can read it.
+    fn to_send(&self) -> (&'a [u8], [u8; 32]) {
+        match self.credential {
+            Credential::Signed { own_form, .. } => (own_form, sha256(own_form).0),
+            Credential::Missing | Credential::Bearer(_) | Credential::Forwarded(_) => (self.body, self.request_sha256),
+        }
+    }
+}
+
 impl Exchange {
     /// Answer a call that another node forwards. A second try of the same call gets the answer of the first.
     pub async fn answer_forwarded(
@@ -157,6 +167,7 @@ impl Exchange {
         in_force: &InForce,
         positions: &[usize],
     ) -> Elsewhere {
+        let (body, request_sha256) = incoming.to_send();
         let (chain, now) = ([asker.chain(), &[federation.own().clone()]].concat(), incoming.received);
         let forwarding = Forwarding {
             chain,
@@ -165,10 +176,10 @@ impl Exchange {
             item: call.item.code.clone(),
             case: call.case.clone(),
             call_id: incoming.call_id,
-            request_sha256: incoming.request_sha256,
+            request_sha256,
             budget_ms: 0, // each try has its own
         };
-        let errand = Errand { operation: incoming.operation, body: incoming.body, forwarding };
+        let errand = Errand { operation: incoming.operation, body, forwarding };
         let budget = asker.forwarding.as_ref().map(|it| Duration::from_millis(it.budget_ms));
         let deadline = federation.deadline(budget);
         let own = async {

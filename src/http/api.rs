@@ -12,6 +12,7 @@ mod policies;
 mod staff_responses;
 mod suspensions;
 mod token;
+mod uplink;
 mod verifications;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ fn routes() -> OpenApiRouter<Arc<Node>> {
         .merge(objections::routes())
         .merge(suspensions::routes())
         .merge(policies::routes())
+        .merge(uplink::routes())
         .routes(routes!(keys::jwks))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))

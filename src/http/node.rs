@@ -46,6 +46,7 @@ use crate::{
     problem::{Code, Problem},
     revisions::SeedError,
     storage::{StorageError, write_whole},
+    uplink::{self, Uplink, UplinkError},
 };
 
 /// Where tokens are issued, below the node's URL.
@@ -91,6 +92,8 @@ pub enum NodeError {
     },
     #[error("no index could be made: {0}")]
     Index(String),
+    #[error(transparent)]
+    Uplink(#[from] UplinkError),
     #[error("no randomness for a secret")]
     Randomness,
     #[error("the secret file `{0}` is damaged. Restore it from the backup: pseudonyms in the audit log depend on it")]
@@ -111,6 +114,8 @@ pub struct Node {
     pub(super) policies_of_ledger: AtomicBool,
     pub(super) pseudonyms: Arc<Pseudonymiser>,
     pub(super) calendar: Calendar,
+    /// The platforms above.
+    pub uplink: Uplink,
     pub engine: Arc<Engine>,
     pub(super) exchange: Exchange,
     issuer: Issuer,
@@ -152,6 +157,10 @@ impl Node {
         let token_keys = Arc::new(KeyRing::open(&paths.token_key())?);
         let pseudonyms = Arc::new(pseudonymiser(&paths.pseudonym_secret())?);
         let calendar = Calendar::load(paths.workdays.path())?;
+        let uplink = match settings.uplink.file.path() {
+            Some(file) => uplink::load(file, &catalog, clock)?,
+            None => Uplink::default(),
+        };
 
         let directory = Arc::new(ClientDirectory::open(ledger.clone()).await?);
         let rules = token_rules(&settings);
@@ -198,6 +207,7 @@ impl Node {
             policies_of_ledger,
             pseudonyms,
             calendar,
+            uplink,
             engine,
             exchange,
             issuer,

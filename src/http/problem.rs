@@ -41,6 +41,22 @@ pub(crate) struct ProblemBody {
     pub call_id: Option<String>,
 }
 
+impl ProblemBody {
+    pub(crate) fn of(problem: Problem, call_id: Option<CallId>) -> Self {
+        Self {
+            kind: format!("urn:shuqiao:problem:{}", problem.code),
+            title: title_of(problem.code),
+            status: status_of(problem.code),
+            code: problem.code.as_str(),
+            detail: problem.detail,
+            field: problem.field,
+            remedy: problem.remedy,
+            policies: problem.policies,
+            call_id: call_id.map(|id| id.to_string()),
+        }
+    }
+}
+
 /// A problem on its way out, with the call it belongs to, if there was one.
 #[derive(Debug)]
 pub(crate) struct ProblemResponse {
@@ -63,30 +79,20 @@ impl From<Problem> for ProblemResponse {
 impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let Self { problem, call_id } = self;
-        let status = status_of(problem.code);
-        let body = ProblemBody {
-            kind: format!("urn:shuqiao:problem:{}", problem.code),
-            title: title_of(problem.code),
-            status,
-            code: problem.code.as_str(),
-            detail: problem.detail,
-            field: problem.field,
-            remedy: problem.remedy,
-            policies: problem.policies,
-            call_id: call_id.map(|id| id.to_string()),
-        };
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let (code, retry_after) = (problem.code, problem.retry_after);
+        let body = ProblemBody::of(problem, call_id);
+        let status = StatusCode::from_u16(body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (status, text).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = problem.retry_after {
+        if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             // RFC 6750 section 3: say which scheme, and with a bad token, that it was the token.
-            let challenge = match problem.code {
+            let challenge = match code {
                 Code::TokenMissing => "Bearer realm=\"shuqiao\"",
                 _ => "Bearer realm=\"shuqiao\", error=\"invalid_token\"",
             };
@@ -100,13 +106,17 @@ impl IntoResponse for ProblemResponse {
 pub fn status_of(code: Code) -> u16 {
     match code {
         Code::MalformedBody | Code::TokenRequestInvalid => 400,
-        Code::TokenMissing | Code::TokenInvalid | Code::ClientRejected | Code::PeerTokenInvalid => 401,
+        Code::TokenMissing
+        | Code::TokenInvalid
+        | Code::ClientRejected
+        | Code::PeerTokenInvalid
+        | Code::SignatureRefused => 401,
         Code::Denied | Code::RoleRequired | Code::CallerSuspended | Code::SeparationOfDuties | Code::NotShared => 403,
         Code::PeerUnknown => 403,
-        Code::NoSuchPath | Code::NotFound => 404,
+        Code::NoSuchPath | Code::NotFound | Code::UnknownService => 404,
         Code::MethodNotAllowed => 405,
         Code::RequestTimeout => 408,
-        Code::Conflict | Code::PeerCallRepeated => 409,
+        Code::Conflict | Code::PeerCallRepeated | Code::Replayed => 409,
         Code::BodyTooLarge => 413,
         Code::UnsupportedMediaType => 415,
         Code::InvalidValue
@@ -138,7 +148,10 @@ fn title_of(code: Code) -> &'static str {
         Code::UnknownField => "Unknown field",
         Code::TokenMissing => "Token missing",
         Code::TokenInvalid => "Token refused",
-        Code::ClientRejected => "Client assertion refused",
+        Code::ClientRejected => "Client refused",
+        Code::SignatureRefused => "Signature refused",
+        Code::Replayed => "Answered before",
+        Code::UnknownService => "Unknown service",
         Code::TokenRequestInvalid => "Malformed token request",
         Code::Denied => "Denied by policy",
         Code::RoleRequired => "Role required",

@@ -12,13 +12,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use quick_cache::sync::Cache;
 
 use super::{
-    ClientDirectory, ForeignIssuer, IdentityError, KeySet, Refusal, TokenRules, compact::Compact, error::shown,
-    foreign::Foreign, issuer::ACCESS_TOKEN_TYPE, rules::TOKEN_BYTES_MAX,
+    ClientDirectory, ForeignIssuer, IdentityError, KeySet, Refusal, TokenRules, compact::Compact, directory::Snapshot,
+    error::shown, foreign::Foreign, issuer::ACCESS_TOKEN_TYPE, rules::TOKEN_BYTES_MAX,
 };
 use crate::{
     identifiers::{ClientId, DepartmentId, Roles},
     keys::PublicKeys,
-    ledger::ClientStatus,
+    ledger::{Client, ClientStatus},
 };
 
 /// Who is calling.
@@ -127,6 +127,25 @@ impl Verifier {
         futures::future::join_all(refreshes).await.into_iter().filter_map(Result::err).collect()
     }
 
+    /// Who calls, where a registered client has proved itself in another manner than by a token: `proof` names the proof,
+    /// made at `signed_at` and too old from `expires` on.
+    pub fn stands(
+        &self,
+        client: &ClientId,
+        proof: String,
+        (signed_at, expires): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<Caller, IdentityError> {
+        let clients = self.directory.snapshot();
+        let client = standing(&clients, client.as_str(), signed_at).map_err(IdentityError::Assertion)?;
+        Ok(Caller {
+            client: client.id.clone(),
+            department: client.department.clone(),
+            roles: client.roles.clone(),
+            token_id: proof,
+            expires,
+        })
+    }
+
     fn still_holds(&self, verified: &Verified, now: DateTime<Utc>) -> bool {
         let keys_hold = match verified.origin {
             Origin::Own { generation } => self.own.load().generation == generation,
@@ -212,16 +231,7 @@ impl Verifier {
     /// The client of a verified token, where it may call.
     fn admit(&self, verified: &Verified) -> Result<Caller, Refusal> {
         let clients = self.directory.snapshot();
-        let entry =
-            clients.find(&verified.client).ok_or_else(|| Refusal::ClientUnknown { client: shown(&verified.client) })?;
-        let client = &entry.client;
-        match client.status {
-            ClientStatus::Active => {}
-            ClientStatus::Suspended => return Err(Refusal::ClientSuspended { client: client.id.clone() }),
-        }
-        if verified.issued_at < client.tokens_from {
-            return Err(Refusal::Revoked);
-        }
+        let client = standing(&clients, &verified.client, verified.issued_at)?;
         if let Origin::Foreign { position, .. } = verified.origin
             && !self.foreign[position].issuer.departments.contains(&client.department)
         {
@@ -235,6 +245,20 @@ impl Verifier {
             expires: verified.expires,
         })
     }
+}
+
+/// The client, where it may call with what was issued then.
+fn standing<'a>(clients: &'a Snapshot, id: &str, issued_at: DateTime<Utc>) -> Result<&'a Client, Refusal> {
+    let entry = clients.find(id).ok_or_else(|| Refusal::ClientUnknown { client: shown(id) })?;
+    let client = &entry.client;
+    match client.status {
+        ClientStatus::Active => {}
+        ClientStatus::Suspended => return Err(Refusal::ClientSuspended { client: client.id.clone() }),
+    }
+    if issued_at < client.tokens_from {
+        return Err(Refusal::Revoked);
+    }
+    Ok(client)
 }
 
 /// SHA-256 of the token: what is remembered cannot be used to call.

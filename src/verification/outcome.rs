@@ -38,10 +38,12 @@ pub enum Reason {
     HolderUnknown,
     /// The register's name carries a character that was lost or is private to the system that wrote it; the rest agrees.
     RareCharacter,
+    /// The source answered, and what it said can be taken for neither yes nor no.
+    NotUnderstood,
 }
 
 impl Reason {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SourceUnavailable,
         Self::DeadlineExceeded,
         Self::NotPublished,
@@ -52,6 +54,7 @@ impl Reason {
         Self::HolderRefused,
         Self::HolderUnknown,
         Self::RareCharacter,
+        Self::NotUnderstood,
     ];
 
     /// The stable text, as it stands in an answer and in the log.
@@ -67,6 +70,7 @@ impl Reason {
             Self::HolderRefused => "holder_refused",
             Self::HolderUnknown => "holder_unknown",
             Self::RareCharacter => "rare_character",
+            Self::NotUnderstood => "not_understood",
         }
     }
 
@@ -83,7 +87,9 @@ impl Reason {
     pub const fn disposition(self) -> &'static str {
         match self {
             Self::SourceUnavailable | Self::DeadlineExceeded | Self::Stale => "accept_provisionally",
-            Self::NotPublished | Self::NoValue | Self::HolderRefused | Self::HolderUnknown => "ask_for_paper",
+            Self::NotPublished | Self::NoValue | Self::HolderRefused | Self::HolderUnknown | Self::NotUnderstood => {
+                "ask_for_paper"
+            }
             Self::RecordNotOrdinary | Self::Ambiguous | Self::RareCharacter => "check_by_hand",
         }
     }

@@ -27,10 +27,22 @@ if [ ! -f "$tools/npm.ready" ] || ! cmp -s "$here/package.json" "$tools/npm.read
         && (cd "$tools/npm" && npm install --silent --no-audit --no-fund) && cp "$here/package.json" "$tools/npm.ready"
 fi
 
+# The platforms above, as deploy/uplink.yaml has them, with keys of this run.
+export UPLINK_APP_KEY UPLINK_TOKEN
+UPLINK_APP_KEY="$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')"
+UPLINK_TOKEN="$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')"
+mkdir "$work/keys" && cp "$here/../../deploy/uplink.yaml" "$work/uplink.yaml"
+(
+    umask 077
+    echo "$UPLINK_APP_KEY" >"$work/keys/gz-hukou-window.appkey"
+    echo "$UPLINK_APP_KEY" >"$work/keys/national.appkey"
+    echo "$UPLINK_TOKEN" >"$work/keys/gz-hukou-window.token"
+)
+
 # start FORM: a node that signs its receipts in this form, in the folder of that name.
 start() {
     local log="$work/$1.log"
-    SHUQIAO_AUDIT__RECEIPTS="$1" "$target/release/shuqiao" demo --dir "$work/$1" --port "${ports[$1]}" --persons 2000 >"$log" 2>&1 &
+    SHUQIAO_AUDIT__RECEIPTS="$1" SHUQIAO_UPLINK__FILE="$work/uplink.yaml" "$target/release/shuqiao" demo --dir "$work/$1" --port "${ports[$1]}" --persons 2000 >"$log" 2>&1 &
     node+=($!)
     for _ in $(seq 1 240); do
         grep -q 'Ctrl-C stops' "$log" && return
@@ -79,6 +91,7 @@ for form in single batch; do
         node "$here/receipt_jose.mjs" "$tools/npm" "$answers" "$page"
 done
 check "token: PyPI PyJWT makes an assertion that is accepted" "$tools/python.ready" "$python" "$here/token_pyjwt.py"
+check "uplink: hashlib and hmac sign calls in both manners, and are answered" "$tools/python.ready" "$python" "$here/uplink_hashlib.py"
 check "table: PyPI deltalake reads the published version" "$tools/python.ready" "$python" "$here/table_deltalake.py"
 check "catalogue: PyPI rdflib reads the DCAT, and SPARQL finds its datasets" "$tools/python.ready" "$python" "$here/dcat_rdflib.py"
 check "openapi: schemathesis finds no 5xx and no undocumented status" "$tools/python.ready" "$python" "$here/openapi_schemathesis.py"

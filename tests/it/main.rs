@@ -11,3 +11,4 @@ mod object_store;
 mod publishing;
 mod support;
 mod tidy;
+mod uplink;

@@ -196,14 +196,19 @@ pub(super) async fn call(
     }
 }
 
-/// The canonical bytes with `receipt` put in as the last member.
 pub(in crate::http) fn signed(answer: Answer) -> Response {
+    let unkept = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (unkept, signed_bytes(answer)).into_response()
+}
+
+/// The canonical bytes with `receipt` put in as the last member.
+pub(super) fn signed_bytes(answer: Answer) -> Vec<u8> {
     let mut bytes = answer.canonical;
     bytes.pop(); // The closing brace of a JSON object, which the canonical form ends with.
     bytes.extend_from_slice(b",\"receipt\":\"");
     bytes.extend_from_slice(answer.receipt.as_bytes()); // Base64url, `.` and `~` need no escaping.
     bytes.extend_from_slice(b"\"}");
-    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], bytes).into_response()
+    bytes
 }
 
 impl From<VerificationBody> for Question {

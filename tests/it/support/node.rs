@@ -118,7 +118,8 @@ impl TestNode {
 
     async fn serve(dir: TempDir, settings: Settings, listener: TcpListener, more: String) -> Self {
         let metrics = telemetry::install_metrics().unwrap();
-        let node = Node::open(settings.clone(), metrics, Utc::now).await.unwrap_or_else(|error| panic!("{error}"));
+        let node =
+            Box::pin(Node::open(settings.clone(), metrics, Utc::now)).await.unwrap_or_else(|error| panic!("{error}"));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(serve(Arc::clone(&node), listener, async {
             let _ = stopped.await;

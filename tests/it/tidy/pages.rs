@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use shuqiao::{config, http::status_of, problem::Code, telemetry};
+use shuqiao::{config, http::status_of, problem::Code, telemetry, uplink};
 
 use super::root;
 
@@ -50,4 +50,10 @@ fn the_metrics_page_is_what_the_code_says() {
 #[test]
 fn the_errors_page_is_what_the_code_says() {
     agrees("docs/errors.md", &errors_page());
+}
+
+#[test]
+fn the_schema_of_the_uplink_file_is_what_the_code_says() {
+    let schema = serde_json::to_string_pretty(&uplink::json_schema()).unwrap();
+    agrees("deploy/uplink-schema.json", &format!("{schema}\n"));
 }

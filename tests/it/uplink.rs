@@ -1,0 +1,5 @@
+//! Platforms above: calls in their manner, answered and made.
+
+mod inbound;
+mod outbound;
+mod papers;
