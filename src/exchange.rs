@@ -16,6 +16,7 @@ mod decider;
 mod defence;
 mod elsewhere;
 mod forward;
+mod demand;
 mod limit;
 mod probes;
 mod recorded;

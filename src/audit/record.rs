@@ -18,11 +18,14 @@ use super::{
 };
 use crate::{
     identifiers::{
-        AgreementId, CallId, CaseNo, ClientId, CreditCode, DatasetId, DepartmentId, FieldName, ItemCode, NodeId,
-        VersionNo,
+        AgreementId, CallId, CaseNo, ClientId, ConsentRef, CreditCode, DatasetId, DepartmentId, FieldName, ItemCode,
+        NodeId, VersionNo,
     },
     problem::Code,
 };
+
+/// The door through which nearly every call comes.
+const USUAL_CHANNEL: &str = "api";
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -127,6 +130,23 @@ pub struct Record {
     /// The nodes that were asked for the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<AskedNode>,
+    /// The door through which the call came, where it is not the node's own interface: `peer`, `uplink`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// The node at which it came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<NodeId>,
+    /// Calls of the day before this one, in percent of those that the agreement allows, in steps of ten.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub volume: u8,
+    /// The caller's reference to the record of the subject's consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentRef>,
+    /// Pseudonyms of the official in whose name the system called, and of the second one who approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<String>,
     pub decision: RecordedDecision,
     /// The policies that decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -210,6 +230,12 @@ impl Record {
             via: Vec::new(),
             forwarded_as: None,
             asked: Vec::new(),
+            channel: None,
+            origin: None,
+            volume: 0,
+            consent: None,
+            operator: None,
+            approver: None,
             decision: RecordedDecision::Refused,
             policies: Vec::new(),
             obligations: Vec::new(),
@@ -256,6 +282,13 @@ impl Record {
         self.subject_field = Some(subject_field.clone());
         self.subject = Some(subject);
         self.fields = fields.to_vec();
+    }
+
+    /// How the call came. The usual door is not written down.
+    pub fn manner(&mut self, channel: &str, origin: &NodeId, volume_percent: u8) {
+        self.channel = Some(channel.to_owned()).filter(|channel| channel != USUAL_CHANNEL);
+        self.origin = Some(origin.clone());
+        self.volume = volume_percent;
     }
 
     pub fn agreement(&mut self, agreement: Option<&AgreementId>) {
@@ -331,8 +364,8 @@ impl Record {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-fn is_none(suspicion: &u8) -> bool {
-    *suspicion == 0
+fn is_none(number: &u8) -> bool {
+    *number == 0
 }
 
 fn not_a_record(error: serde_json::Error) -> AuditError {

@@ -101,8 +101,14 @@ pub fn status_of(code: Code) -> u16 {
     match code {
         Code::MalformedBody | Code::TokenRequestInvalid => 400,
         Code::TokenMissing | Code::TokenInvalid | Code::ClientRejected | Code::PeerTokenInvalid => 401,
-        Code::Denied | Code::RoleRequired | Code::CallerSuspended | Code::SeparationOfDuties | Code::NotShared => 403,
-        Code::PeerUnknown => 403,
+        Code::Denied
+        | Code::ConsentRequired
+        | Code::SecondApproverRequired
+        | Code::RoleRequired
+        | Code::CallerSuspended
+        | Code::SeparationOfDuties
+        | Code::NotShared
+        | Code::PeerUnknown => 403,
         Code::NoSuchPath | Code::NotFound => 404,
         Code::MethodNotAllowed => 405,
         Code::RequestTimeout => 408,
@@ -141,6 +147,8 @@ fn title_of(code: Code) -> &'static str {
         Code::ClientRejected => "Client assertion refused",
         Code::TokenRequestInvalid => "Malformed token request",
         Code::Denied => "Denied by policy",
+        Code::ConsentRequired => "Consent required",
+        Code::SecondApproverRequired => "Second approver required",
         Code::RoleRequired => "Role required",
         Code::CallerSuspended => "Caller suspended",
         Code::Suspended => "Suspended",

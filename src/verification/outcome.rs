@@ -38,10 +38,12 @@ pub enum Reason {
     HolderUnknown,
     /// The register's name carries a character that was lost or is private to the system that wrote it; the rest agrees.
     RareCharacter,
+    /// The register's record belongs to another division than the caller's, and the item does not reach beyond its own.
+    OutsideDivision,
 }
 
 impl Reason {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SourceUnavailable,
         Self::DeadlineExceeded,
         Self::NotPublished,
@@ -52,6 +54,7 @@ impl Reason {
         Self::HolderRefused,
         Self::HolderUnknown,
         Self::RareCharacter,
+        Self::OutsideDivision,
     ];
 
     /// The stable text, as it stands in an answer and in the log.
@@ -67,6 +70,7 @@ impl Reason {
             Self::HolderRefused => "holder_refused",
             Self::HolderUnknown => "holder_unknown",
             Self::RareCharacter => "rare_character",
+            Self::OutsideDivision => "outside_division",
         }
     }
 
@@ -84,7 +88,7 @@ impl Reason {
         match self {
             Self::SourceUnavailable | Self::DeadlineExceeded | Self::Stale => "accept_provisionally",
             Self::NotPublished | Self::NoValue | Self::HolderRefused | Self::HolderUnknown => "ask_for_paper",
-            Self::RecordNotOrdinary | Self::Ambiguous | Self::RareCharacter => "check_by_hand",
+            Self::RecordNotOrdinary | Self::Ambiguous | Self::RareCharacter | Self::OutsideDivision => "check_by_hand",
         }
     }
 }
