@@ -422,6 +422,24 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn how_a_call_came_is_recorded_where_it_is_not_as_usual() {
+        let old = answered_record();
+        assert_eq!((&old.origin, &old.channel, old.volume), (&None, &None, 0), "a record of an older version");
+        let mut record = old.clone();
+        record.manner("peer", &"shenzhen".parse().unwrap(), 30);
+        record.consent = Some("CONSENT-1".parse().unwrap());
+        (record.operator, record.approver) = (Some("p1:01".to_owned()), Some("p1:02".to_owned()));
+        let bytes = record.to_bytes().unwrap();
+        assert_eq!(Record::from_bytes(&bytes).unwrap(), record);
+        let written = String::from_utf8(bytes).unwrap();
+        let said = r#""channel":"peer","origin":"shenzhen","volume":30,"consent":"CONSENT-1","operator":"p1:01","approver":"p1:02""#;
+        assert!(written.contains(said), "{written}");
+        record.manner("api", &"shenzhen".parse().unwrap(), 0);
+        let written = String::from_utf8(record.to_bytes().unwrap()).unwrap();
+        assert!(!written.contains("channel") && !written.contains("volume"), "{written}");
+    }
+
+    #[test]
     fn a_refusal_is_recorded_with_what_was_known_by_then() {
         let received = "2026-11-24T06:30:00Z".parse().unwrap();
         let call_id = "0193a5b2-7c00-7000-8000-000000000001".parse().unwrap();
