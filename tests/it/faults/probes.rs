@@ -31,7 +31,7 @@ async fn stopped_by(home: &Home) -> Option<String> {
 }
 
 /// Which probe stands for which forbid.
-const CAUGHT: [(&str, &str); 12] = [
+const CAUGHT: [(&str, &str); 14] = [
     ("agreement-in-force", "lapsed-agreement"),
     ("agreement-covers-item", "item-not-covered"),
     ("item-of-caller", "item-of-another"),
