@@ -110,7 +110,7 @@ impl TestNode {
             publish(&settings, "natural-person", &registers::csv((0..setup.persons).map(registers::person))).await;
         }
         register(&settings, WINDOW, DEPARTMENT, "").await;
-        Self::serve(dir, settings, listener, setup.settings.to_owned()).await
+        Box::pin(Self::serve(dir, settings, listener, setup.settings.to_owned())).await
     }
 
     /// Stop, and start again on the same files, at another port.
