@@ -8,7 +8,7 @@ use shuqiao::{
     identifiers::{ApplicationId, ClientId, FieldName},
     keys::{PublicKeys, SigningKey, jws},
     ledger::{Agreed, Agreement},
-    policy::{Operation, PolicyFiles, PolicySet, Question},
+    policy::{Manner, Operation, PolicyFiles, PolicySet, Question},
 };
 
 use crate::{
@@ -39,6 +39,8 @@ pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
         today,
         hour: 10,
         suspicion: 0,
+        origin: &department.node,
+        manner: Manner::default(),
     };
     let deciding = micros(scale, || drop(black_box(world.policies.decide(&question))));
     report.note("parts: one policy decision", deciding, "us", None);

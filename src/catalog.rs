@@ -132,6 +132,8 @@ pub struct Dataset {
     pub status: Option<Status>,
     /// Where its records are kept.
     pub placement: Placement,
+    /// The field that tells to which division a record belongs, where the register has one.
+    pub division: Option<FieldName>,
     /// Share of bad rows, 0 to 1, above which nothing is published.
     pub reject_share_max: f64,
     pub listing: Listing,
@@ -301,7 +303,34 @@ pub enum Disclosure {
     Masked,
     /// Claims may be compared with it; its value never leaves.
     CompareOnly,
+    /// It goes into counts and sums over many records; of one record nothing is said.
+    AggregateOnly,
+    /// It names the subject, or joins records of two registers; it is neither claimed nor told.
+    JoinKeyOnly,
     Never,
+}
+
+impl Disclosure {
+    /// May a claim be held against the field?
+    pub fn is_compared(self) -> bool {
+        matches!(self, Self::Plain | Self::Masked | Self::CompareOnly)
+    }
+
+    /// May its value be told, plain or masked?
+    pub fn is_told(self) -> bool {
+        matches!(self, Self::Plain | Self::Masked)
+    }
+
+    /// May it name the subject of a call, or join records of two registers?
+    pub fn is_join_key(self) -> bool {
+        self.is_compared() || self == Self::JoinKeyOnly
+    }
+
+    /// May it go into counts and sums over many records? What may only be compared may not: the largest of one value is
+    /// that value.
+    pub fn in_aggregates(self) -> bool {
+        self.is_told() || self == Self::AggregateOnly
+    }
 }
 
 /// Customary ways to mask a value.
@@ -330,6 +359,10 @@ pub struct Item {
     pub name: Bilingual,
     /// The department that carries the item out; only its clients may call for its sake.
     pub department: DepartmentId,
+    /// That department's.
+    pub division: DivisionCode,
+    /// Is it carried out for applicants of any division (跨区域办理)? Then records of all divisions matter to it.
+    pub cross_region: bool,
     pub valid_from: NaiveDate,
     pub valid_until: Option<NaiveDate>,
     pub materials: Vec<Material>,

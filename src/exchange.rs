@@ -14,6 +14,7 @@ mod body;
 mod call;
 mod decider;
 mod defence;
+mod demand;
 mod elsewhere;
 mod forward;
 mod limit;

@@ -59,6 +59,10 @@ codes! {
     UnknownService = "unknown_service",
     /// Policy says no; `policies` names the policies that decided.
     Denied = "denied",
+    /// A policy demands the subject's consent, and the call names none: `consent`.
+    ConsentRequired = "consent_required",
+    /// A policy demands a second official, and the call names none: `operator` and `approver`.
+    SecondApproverRequired = "second_approver_required",
     /// The account does not have the role that this takes, or a person's account was used for a call.
     RoleRequired = "role_required",
     /// The client, or the agreement that it calls under, is suspended.

@@ -18,9 +18,9 @@ pub(super) struct Fault {
 /// What a field is granted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Claims are held against it.
+    /// Claims are held against it, or it names the subject.
     Compare,
-    /// Its value is given out.
+    /// Its value is given out, or figures that it goes into.
     Disclose,
 }
 
@@ -53,7 +53,8 @@ pub(super) fn is_served<'i>(versions: impl IntoIterator<Item = &'i Item>, datase
 pub(super) fn may_be_granted(field: &Field, used_for: Use, needed: &BTreeSet<&FieldName>) -> Option<Fault> {
     let usable = match field.disclosure {
         Disclosure::Plain | Disclosure::Masked => true,
-        Disclosure::CompareOnly => used_for == Use::Compare,
+        Disclosure::CompareOnly | Disclosure::JoinKeyOnly => used_for == Use::Compare,
+        Disclosure::AggregateOnly => used_for == Use::Disclose,
         Disclosure::Never => false,
     };
     if !usable {

@@ -18,11 +18,14 @@ use super::{
 };
 use crate::{
     identifiers::{
-        AgreementId, CallId, CaseNo, ClientId, CreditCode, DatasetId, DepartmentId, FieldName, ItemCode, NodeId,
-        VersionNo,
+        AgreementId, CallId, CaseNo, ClientId, ConsentRef, CreditCode, DatasetId, DepartmentId, FieldName, ItemCode,
+        NodeId, VersionNo,
     },
     problem::Code,
 };
+
+/// The door through which nearly every call comes.
+const USUAL_CHANNEL: &str = "api";
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -127,6 +130,23 @@ pub struct Record {
     /// The nodes that were asked for the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<AskedNode>,
+    /// The door through which the call came, where it is not the node's own interface: `peer`, `uplink`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// The node at which it came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<NodeId>,
+    /// Calls of the day before this one, in percent of those that the agreement allows, in steps of ten.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub volume: u8,
+    /// The caller's reference to the record of the subject's consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentRef>,
+    /// Pseudonyms of the official in whose name the system called, and of the second one who approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<String>,
     pub decision: RecordedDecision,
     /// The policies that decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -210,6 +230,12 @@ impl Record {
             via: Vec::new(),
             forwarded_as: None,
             asked: Vec::new(),
+            channel: None,
+            origin: None,
+            volume: 0,
+            consent: None,
+            operator: None,
+            approver: None,
             decision: RecordedDecision::Refused,
             policies: Vec::new(),
             obligations: Vec::new(),
@@ -256,6 +282,13 @@ impl Record {
         self.subject_field = Some(subject_field.clone());
         self.subject = Some(subject);
         self.fields = fields.to_vec();
+    }
+
+    /// How the call came. The usual door is not written down.
+    pub fn manner(&mut self, channel: &str, origin: &NodeId, volume_percent: u8) {
+        self.channel = Some(channel.to_owned()).filter(|channel| channel != USUAL_CHANNEL);
+        self.origin = Some(origin.clone());
+        self.volume = volume_percent;
     }
 
     pub fn agreement(&mut self, agreement: Option<&AgreementId>) {
@@ -331,8 +364,8 @@ impl Record {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-fn is_none(suspicion: &u8) -> bool {
-    *suspicion == 0
+fn is_none(number: &u8) -> bool {
+    *number == 0
 }
 
 fn not_a_record(error: serde_json::Error) -> AuditError {
@@ -386,6 +419,24 @@ pub(super) mod tests {
         let bytes = record.to_bytes().unwrap();
         assert_eq!(Record::from_bytes(&bytes).unwrap(), record);
         insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"{"call_id":"0193a5b2-7c00-7000-8000-000000000001","time":"2026-11-24T06:30:00.123Z","operation":"verification","client":"gz-hukou-window","department":"gz-civil-affairs","item":"11440100MB9YYY997R3440101001000","case":"CASE-7","agreement":"agr-0001","dataset":"natural-person","dataset_version":3,"as_of":"2026-11-23T00:00:00.000Z","subject":"p1:00ff","subject_field":"resident_id","fields":["name"],"decision":"allow","policies":["item-needs-field"],"obligations":["fold_not_found"],"outcome":"match","request_sha256":"0101010101010101010101010101010101010101010101010101010101010101","answer_sha256":"0202020202020202020202020202020202020202020202020202020202020202","policy_set":"abcd","latency_us":417}"#);
+    }
+
+    #[test]
+    fn how_a_call_came_is_recorded_where_it_is_not_as_usual() {
+        let old = answered_record();
+        assert_eq!((&old.origin, &old.channel, old.volume), (&None, &None, 0), "a record of an older version");
+        let mut record = old.clone();
+        record.manner("peer", &"shenzhen".parse().unwrap(), 30);
+        record.consent = Some("CONSENT-1".parse().unwrap());
+        (record.operator, record.approver) = (Some("p1:01".to_owned()), Some("p1:02".to_owned()));
+        let bytes = record.to_bytes().unwrap();
+        assert_eq!(Record::from_bytes(&bytes).unwrap(), record);
+        let written = String::from_utf8(bytes).unwrap();
+        let said = r#""channel":"peer","origin":"shenzhen","volume":30,"consent":"CONSENT-1","operator":"p1:01","approver":"p1:02""#;
+        assert!(written.contains(said), "{written}");
+        record.manner("api", &"shenzhen".parse().unwrap(), 0);
+        let written = String::from_utf8(record.to_bytes().unwrap()).unwrap();
+        assert!(!written.contains("channel") && !written.contains("volume"), "{written}");
     }
 
     #[test]

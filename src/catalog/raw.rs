@@ -106,6 +106,8 @@ pub(super) struct RawDataset {
     /// The nodes that keep its records, each its part. Left out: every node that publishes it answers by its own.
     #[serde(default)]
     pub(super) placement: Vec<At<RawPart>>,
+    /// The field that tells to which division a record belongs: one of kind `division`.
+    pub(super) division: Option<At<String>>,
     /// Share of bad rows, 0 to 1, above which nothing is published.
     #[schemars(range(min = 0, max = 1))]
     pub(super) reject_share_max: At<f64>,
@@ -270,12 +272,17 @@ impl From<RawComparator> for Comparator {
 
 /// The most that may ever leave of a field.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", expecting = "one of `plain`, `masked`, `compare_only`, `never`")]
+#[serde(
+    rename_all = "snake_case",
+    expecting = "one of `plain`, `masked`, `compare_only`, `aggregate_only`, `join_key_only`, `never`"
+)]
 #[schemars(rename = "Disclosure")]
 pub(super) enum RawDisclosure {
     Plain,
     Masked,
     CompareOnly,
+    AggregateOnly,
+    JoinKeyOnly,
     Never,
 }
 
@@ -285,6 +292,8 @@ impl From<RawDisclosure> for Disclosure {
             RawDisclosure::Plain => Self::Plain,
             RawDisclosure::Masked => Self::Masked,
             RawDisclosure::CompareOnly => Self::CompareOnly,
+            RawDisclosure::AggregateOnly => Self::AggregateOnly,
+            RawDisclosure::JoinKeyOnly => Self::JoinKeyOnly,
             RawDisclosure::Never => Self::Never,
         }
     }
@@ -333,6 +342,8 @@ pub(super) struct RawItem {
     pub(super) name: RawBilingual,
     /// The department that carries it out.
     pub(super) department: At<String>,
+    /// Is it carried out for applicants of any division? No unless said otherwise.
+    pub(super) cross_region: Option<bool>,
     /// First day in force.
     #[schemars(extend("format" = "date"))]
     pub(super) valid_from: At<String>,

@@ -41,7 +41,10 @@ words! {
         HalfYearly = "half_yearly", Yearly = "yearly", Irregular = "irregular",
     }
     Comparator { Exact = "exact", Name = "name", Date = "date", Code = "code", Number = "number" }
-    Disclosure { Plain = "plain", Masked = "masked", CompareOnly = "compare_only", Never = "never" }
+    Disclosure {
+        Plain = "plain", Masked = "masked", CompareOnly = "compare_only", AggregateOnly = "aggregate_only",
+        JoinKeyOnly = "join_key_only", Never = "never",
+    }
     MaskStyle {
         Name = "name", ResidentId = "resident_id", Phone = "phone", Address = "address",
         LicenceNumber = "licence_number", Whole = "whole",

@@ -29,6 +29,15 @@ pub(super) struct CallArgs {
     /// Your number for the case.
     #[arg(long)]
     case: Option<String>,
+    /// Your reference to the record of the subject's consent.
+    #[arg(long)]
+    consent: Option<String>,
+    /// The official in whose name you call: the account's name at the department.
+    #[arg(long)]
+    operator: Option<String>,
+    /// A second official, who approved the call.
+    #[arg(long)]
+    approver: Option<String>,
     /// Whom or what: `resident_id=...`.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     subject: (String, String),
@@ -67,8 +76,11 @@ fn body(args: &CallArgs) -> anyhow::Result<(&'static str, Value)> {
         "item": args.item.to_string(),
         "subject": { &args.subject.0: args.subject.1 },
     });
-    if let Some(case) = &args.case {
-        body["case"] = json!(case);
+    let CallArgs { case, consent, operator, approver, .. } = args;
+    for (name, given) in [("case", case), ("consent", consent), ("operator", operator), ("approver", approver)] {
+        if let Some(given) = given {
+            body[name] = json!(given);
+        }
     }
     if !args.fields.is_empty() {
         body["fields"] = json!(args.fields);

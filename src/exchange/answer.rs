@@ -11,6 +11,7 @@ use super::{
     body::{AnswerBody, OutcomeWord},
     call::{Call, Question},
     defence::{Defence, Standing},
+    demand,
     forward::{forwarded, same_purpose},
     limit::Limits,
     rights::{InForce, Rights},
@@ -21,10 +22,10 @@ use crate::{
     engine::{Engine, Found},
     enumeration::Thresholds,
     federation::{self, Federation, Forwarding, Repeats, Route},
-    identifiers::{AgreementId, CallId, NodeId},
+    identifiers::{AgreementId, CallId, NodeId, Official},
     identity::{Caller, IdentityError, Verifier},
     ledger::Agreement,
-    policy::{self, Decision, Obligations, Operation},
+    policy::{self, Channel, Decision, Manner, Obligations, Operation},
     problem::{Code, Problem},
     uplink::{Presented, Proven},
     verification::Reason,
@@ -45,6 +46,8 @@ pub(super) fn in_china(now: DateTime<Utc>) -> DateTime<FixedOffset> {
 
 /// What the road is built of; made once, by whoever builds the node.
 pub struct Parts {
+    /// This node.
+    pub node: NodeId,
     pub rights: Rights,
     pub engine: Arc<Engine>,
     pub verifier: Arc<Verifier>,
@@ -100,6 +103,17 @@ pub enum Credential<'a> {
         /// The same question as the body of this node's own door: what other nodes are sent.
         own_form: &'a [u8],
     },
+}
+
+impl Credential<'_> {
+    /// The door that takes it.
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Missing | Self::Bearer(_) => Channel::Api,
+            Self::Forwarded(_) => Channel::Peer,
+            Self::Signed { .. } => Channel::Uplink,
+        }
+    }
 }
 
 /// A request as a door hands it in. Time and the call's id come from outside.
@@ -166,6 +180,15 @@ pub(super) struct Purpose {
     pub(super) route: Route,
 }
 
+/// What a call is decided by, beside itself and its caller.
+struct By<'a> {
+    purpose: &'a Purpose,
+    standing: &'a Standing,
+    manner: Manner,
+    /// The node at which it came in.
+    origin: &'a NodeId,
+}
+
 impl Exchange {
     /// A road over the given parts. `used_today` are the agreements of today's calls, as the audit log remembers them.
     pub fn new(parts: Parts, used: impl IntoIterator<Item = (AgreementId, NaiveDate)>) -> Self {
@@ -217,15 +240,20 @@ impl Exchange {
         let purpose = self.resolve(&in_force, &asker, &call, now)?; //                     3 resolve
         record.agreement(purpose.agreement.as_deref().map(|agreement| &agreement.id));
         in_force.going_on(&asker, &call, purpose.agreement.as_deref())?;
-        self.limits.admit(&caller.client, purpose.agreement.as_deref(), now)?; //         4 limit
+        let volume = self.limits.admit(&caller.client, purpose.agreement.as_deref(), now)?; // 4 limit
         let standing = self.defence.admit(caller, &call, now)?;
-        let by = (&purpose, &standing);
+        let manner = call.manner(incoming.credential.channel(), volume);
+        let origin = asker.chain().first().unwrap_or(&self.parts.node);
+        let by = By { purpose: &purpose, standing: &standing, manner, origin };
         let obligations = decide(&in_force, caller, &call, by, now, record)?; //          5 decide
-        let looked = self.look_up(incoming, &asker, &call, &purpose, &in_force).await; // 6 look up
+        let looked = self.look_up(incoming, &asker, &call, (&purpose, &obligations), &in_force).await; // 6 look up
         let mut shaped = looked.shape(&call, &obligations); //                            7 shape
         let found = looked.found();
         self.defence.observe(&standing, &call, record, (found, &shaped), &in_force.rights.catalog, now);
-        shaped.objection = shaped.objection.or(in_force.objection(&call, record, found, &obligations));
+        // Of a record that the caller has no business with, nothing is said.
+        if shaped.reason != Some(Reason::OutsideDivision) {
+            shaped.objection = shaped.objection.or(in_force.objection(&call, record, found, &obligations));
+        }
         record.asked(looked.asked());
         Ok((call, looked.into_found(), shaped))
     }
@@ -260,6 +288,14 @@ impl Exchange {
     fn note_call(&self, record: &mut Record, call: &Call) {
         let subject = self.parts.pseudonyms.pseudonym(call.subject_field.as_str(), &call.subject);
         record.call(&call.dataset.id, &call.item.code, call.case.as_ref(), &call.subject_field, subject, &call.fields);
+        record.consent.clone_from(&call.consent);
+        // An account name is one person's at its department only.
+        let department = record.department.as_ref().map_or("", |department| department.as_str());
+        let pseudonym = |official: &Official| {
+            self.parts.pseudonyms.pseudonym("official", &format!("{department}/{}", official.as_str()))
+        };
+        (record.operator, record.approver) =
+            (call.operator.as_ref().map(pseudonym), call.approver.as_ref().map(pseudonym));
     }
 
     /// What this node's own register has.
@@ -356,7 +392,7 @@ fn decide(
     in_force: &InForce,
     caller: &Caller,
     call: &Call,
-    (purpose, standing): (&Purpose, &Standing),
+    By { purpose, standing, manner, origin }: By<'_>,
     now: DateTime<Utc>,
     record: &mut Record,
 ) -> Result<Obligations, Problem> {
@@ -366,6 +402,7 @@ fn decide(
     };
     record.department_credit_code = Some(department.credit_code);
     record.suspicion = standing.verdict.level.number();
+    record.manner(manner.channel.as_str(), origin, manner.volume.percent());
     let local = in_china(now);
     let decision = in_force.decider.decide(&policy::Question {
         operation: call.operation(),
@@ -380,11 +417,14 @@ fn decide(
         today: local.date_naive(),
         hour: local.hour(),
         suspicion: standing.verdict.level.number(),
+        origin,
+        manner,
     });
     let policies = &in_force.rights.policies;
     match &*decision {
         Decision::Allow { policies: decided, obligations } => {
             record.allowed(decided.clone(), &obligations.words(), policies.hash());
+            demand::met(obligations, call, decided)?;
             Ok(obligations.clone())
         }
         Decision::Deny { policies: decided, reasons } => {

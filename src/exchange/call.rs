@@ -6,8 +6,11 @@ use chrono::NaiveDate;
 
 use crate::{
     catalog::{Catalog, Dataset, FieldKind, Item},
-    identifiers::{CaseNo, CreditCode, DatasetId, DivisionCode, FieldName, IdentifierError, ItemCode, LicenceId},
-    policy::Operation,
+    identifiers::{
+        CaseNo, ConsentRef, CreditCode, DatasetId, DivisionCode, FieldName, IdentifierError, ItemCode, LicenceId,
+        Official,
+    },
+    policy::{Channel, Manner, Operation, Volume},
     problem::{Code, Problem},
     verification::{Claim, ClaimInput},
 };
@@ -16,6 +19,8 @@ use crate::{
 const FIELDS_MAX: usize = 64;
 const CASE_REMEDY: &str = "Send your own number of the case: 1 to 64 visible ASCII characters.";
 const AUTHORITY_REMEDY: &str = "Name the division that is responsible for the record by its GB/T 2260 code.";
+const CONSENT_REMEDY: &str = "Send your reference to the record of the consent: 1 to 64 visible ASCII characters.";
+const OFFICIAL_REMEDY: &str = "Send the official's account name at the department: 1 to 64 visible ASCII characters.";
 /// Where the claim itself knows nothing better.
 const CLAIM_REMEDY: &str = "Send a value that the field can have.";
 
@@ -27,6 +32,11 @@ pub struct Question {
     pub case: Option<String>,
     /// The division whose authority is responsible for the record, where the caller knows it.
     pub authority: Option<String>,
+    /// The record of the subject's consent, at the caller.
+    pub consent: Option<String>,
+    /// The official in whose name the system calls, and a second one who approved.
+    pub operator: Option<String>,
+    pub approver: Option<String>,
     /// Key field and value; exactly one.
     pub subject: Vec<(String, String)>,
     pub asked: Asked,
@@ -49,6 +59,9 @@ pub(super) struct Call {
     pub(super) case: Option<CaseNo>,
     /// The division whose authority is responsible for the record, as far as call or key tell.
     pub(super) authority: Option<DivisionCode>,
+    pub(super) consent: Option<ConsentRef>,
+    pub(super) operator: Option<Official>,
+    pub(super) approver: Option<Official>,
     pub(super) subject_field: FieldName,
     /// The subject's key in its canonical text. A register value: it goes to the engine and nowhere else.
     pub(super) subject: String,
@@ -80,14 +93,58 @@ impl Call {
         let named =
             question.authority.as_deref().map(|text| parsed::<DivisionCode>(text, "/authority", AUTHORITY_REMEDY));
         let named = named.transpose()?;
+        let consent = question.consent.as_deref();
+        let consent = consent.map(|text| parsed::<ConsentRef>(text, "/consent", CONSENT_REMEDY)).transpose()?;
+        let (operator, approver) = officials(question)?;
         let (subject_field, subject) = subject(&question.subject, &dataset, today)?;
         let authority = named.or_else(|| issuer(&dataset, &subject_field, &subject));
         let (fields, positions, wanted) = match &question.asked {
             Asked::Claims(claims) => comparisons(claims, &dataset, today)?,
             Asked::Fields(fields) => values(fields, &dataset)?,
         };
-        Ok(Self { dataset, item, case, authority, subject_field, subject, fields, positions, wanted })
+        Ok(Self {
+            dataset,
+            item,
+            case,
+            consent,
+            operator,
+            approver,
+            authority,
+            subject_field,
+            subject,
+            fields,
+            positions,
+            wanted,
+        })
     }
+
+    /// How the call comes, as policies may know it.
+    pub(super) fn manner(&self, channel: Channel, volume: Volume) -> Manner {
+        Manner {
+            channel,
+            volume,
+            consent_given: self.consent.is_some(),
+            operator_given: self.operator.is_some(),
+            approver_given: self.approver.is_some(),
+        }
+    }
+}
+
+/// The official in whose name the system calls, and the second one who approved: two persons, or it is no approval.
+fn officials(question: &Question) -> Result<(Option<Official>, Option<Official>), Problem> {
+    let read = |text: Option<&str>, pointer: &str| {
+        text.map(|text| parsed::<Official>(text, pointer, OFFICIAL_REMEDY)).transpose()
+    };
+    let operator = read(question.operator.as_deref(), "/operator")?;
+    let approver = read(question.approver.as_deref(), "/approver")?;
+    let detail = match (&operator, &approver) {
+        (None, Some(_)) => "an approver is named, and nobody whose call it is",
+        (Some(operator), Some(approver)) if operator.is_same_as(approver) => "the operator cannot approve the own call",
+        _ => return Ok((operator, approver)),
+    };
+    Err(Problem::new(Code::InvalidValue, detail)
+        .at("/approver")
+        .remedy("Name the official in whose name you call in `operator`, and another one in `approver`."))
 }
 
 fn find_dataset(text: &str, catalog: &Catalog) -> Result<Arc<Dataset>, Problem> {

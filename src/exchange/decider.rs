@@ -10,8 +10,8 @@ use chrono::NaiveDate;
 use quick_cache::{Equivalent, sync::Cache};
 
 use crate::{
-    identifiers::{AgreementId, ClientId, DatasetId, DepartmentId, FieldName, ItemCode},
-    policy::{Decision, Operation, PolicySet, Question},
+    identifiers::{AgreementId, ClientId, DatasetId, DepartmentId, FieldName, ItemCode, NodeId},
+    policy::{Decision, Manner, Operation, PolicySet, Question},
 };
 
 /// Decisions kept: some per client, item and hour.
@@ -56,6 +56,8 @@ struct Asked<'a> {
     today: NaiveDate,
     hour: u32,
     suspicion: u8,
+    origin: &'a NodeId,
+    manner: Manner,
 }
 
 /// The same, to keep. Its hash is that of [`Asked`], member by member.
@@ -73,6 +75,8 @@ struct Key {
     today: NaiveDate,
     hour: u32,
     suspicion: u8,
+    origin: NodeId,
+    manner: Manner,
 }
 
 impl<'a> Asked<'a> {
@@ -90,6 +94,8 @@ impl<'a> Asked<'a> {
             today,
             hour,
             suspicion,
+            origin,
+            manner,
         } = *question;
         Self {
             operation,
@@ -104,6 +110,8 @@ impl<'a> Asked<'a> {
             today,
             hour,
             suspicion,
+            origin,
+            manner,
         }
     }
 
@@ -121,6 +129,8 @@ impl<'a> Asked<'a> {
             today: self.today,
             hour: self.hour,
             suspicion: self.suspicion,
+            origin: self.origin.clone(),
+            manner: self.manner,
         }
     }
 }
@@ -140,6 +150,8 @@ impl Key {
             today: self.today,
             hour: self.hour,
             suspicion: self.suspicion,
+            origin: &self.origin,
+            manner: self.manner,
         }
     }
 }
@@ -156,7 +168,10 @@ mod tests {
         super::fixtures::{GUANGDONG, in_repository, names, today},
         *,
     };
-    use crate::agreements;
+    use crate::{
+        agreements,
+        policy::{Channel, Volume},
+    };
 
     #[test]
     fn what_is_remembered_is_what_the_policies_say_of_this_very_question() {
@@ -185,7 +200,11 @@ mod tests {
             today: today(),
             hour: 10,
             suspicion: 0,
+            origin: &civil.node,
+            manner: Manner::default(),
         };
+        let elsewhere: NodeId = "shenzhen".parse().unwrap();
+        let manner = Manner::default();
         // Each differs from the first in one thing that a decision may depend on.
         let questions = [
             first,
@@ -201,6 +220,12 @@ mod tests {
             Question { today: "2025-05-09".parse().unwrap(), ..first },
             Question { hour: 3, ..first },
             Question { suspicion: 3, ..first },
+            Question { origin: &elsewhere, ..first },
+            Question { manner: Manner { channel: Channel::Peer, ..manner }, ..first },
+            Question { manner: Manner { volume: Volume::of(1, 2), ..manner }, ..first },
+            Question { manner: Manner { consent_given: true, ..manner }, ..first },
+            Question { manner: Manner { operator_given: true, ..manner }, ..first },
+            Question { manner: Manner { approver_given: true, ..manner }, ..first },
         ];
         for _ in 0..2 {
             for question in &questions {

@@ -24,6 +24,7 @@ use crate::{
     identity::Caller,
     policy::Decision,
     problem::{Code, Problem},
+    verification::Reason,
 };
 
 /// The policy that blocks; where it alone decides, the caller is told until when.
@@ -88,6 +89,8 @@ impl Defence {
             (None, shaped) => of_word(shaped.outcome), // another node's answer, or none
             (Some(found), _) if found.rows.is_empty() && is_elsewhere(call, catalog) => Outcome::NotFoundElsewhere,
             (Some(found), _) if found.rows.is_empty() => Outcome::NotFound,
+            // Of applicants who have come from elsewhere there are many where a city sees its own only.
+            (Some(_), shaped) if shaped.reason == Some(Reason::OutsideDivision) => Outcome::NotFoundElsewhere,
             (Some(_), shaped) => of_word(shaped.outcome),
         };
         self.take_in(&standing.seat, call, &sighting, outcome, now);

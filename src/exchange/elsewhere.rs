@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{
     body::{AnswerBody, OutcomeWord},
     call::{Call, Wanted},
-    shape::{self, Shaped},
+    shape::{self, Columns, Shaped},
 };
 use crate::{
     catalog::Value,
@@ -57,7 +57,7 @@ pub struct NodeBody {
 pub(super) struct Elsewhere {
     /// What this node found in the part that it keeps itself.
     pub(super) own: Option<(NodeId, Result<Found, Reason>)>,
-    pub(super) status_column: Option<usize>,
+    pub(super) columns: Columns,
     pub(super) told: Vec<Told>,
 }
 
@@ -70,11 +70,13 @@ struct Part {
 impl Elsewhere {
     /// The one answer that all parts make.
     pub(super) fn shape(&self, call: &Call, obligations: &Obligations) -> Shaped {
+        // What is kept from the caller whatever other parts say; the rest is obliged when they are one.
+        let kept = Obligations { fold_not_found: false, masked: Default::default(), ..obligations.clone() };
         let own = self.own.iter().map(|(node, found)| {
             let shaped = match found {
                 Ok(found) => {
                     let version = Some((found.version.0, super::answer::timestamp(found.as_of)));
-                    Shaped { version, ..shape::shape(call, found, self.status_column, &Obligations::default()) }
+                    Shaped { version, ..shape::shape(call, found, self.columns, &kept) }
                 }
                 Err(reason) => shape::unanswered(call, *reason),
             };
@@ -90,7 +92,7 @@ impl Elsewhere {
 /// One finding, or none anywhere; else nothing can be said.
 fn merge(call: &Call, parts: &[Part]) -> Shaped {
     let said = |wanted: fn(OutcomeWord) -> bool| parts.iter().filter(move |part| wanted(part.shaped.outcome));
-    let mut finding = said(|word| matches!(word, OutcomeWord::Match | OutcomeWord::Mismatch | OutcomeWord::Found));
+    let mut finding = said(is_finding);
     let unknown = said(|word| word == OutcomeWord::Indeterminate).next();
     match (finding.next(), finding.next(), unknown) {
         (Some(one), None, _) => one.shaped.clone(),
@@ -110,11 +112,19 @@ fn merge(call: &Call, parts: &[Part]) -> Shaped {
     }
 }
 
+fn is_finding(word: OutcomeWord) -> bool {
+    matches!(word, OutcomeWord::Match | OutcomeWord::Mismatch | OutcomeWord::Found)
+}
+
 fn part(call: &Call, told: &Told, obligations: &Obligations) -> Part {
     let node = node_body(&told.node, told.end.word());
     let unanswered = |reason| shape::unanswered(call, reason);
     match &told.end {
         End::Answered(answered) => match understood(call, &answered.answer) {
+            // Only its own register shows a node to which division a record belongs.
+            Some(shaped) if obligations.rows_of.is_some() && is_finding(shaped.outcome) => {
+                Part { shaped: unanswered(Reason::OutsideDivision), node }
+            }
             Some(shaped) => {
                 // What this node's policy withholds is not handed on in another's words.
                 let whole = says_no_more(&shaped, call, obligations);
@@ -207,9 +217,14 @@ fn says_no_more(shaped: &Shaped, call: &Call, obligations: &Obligations) -> bool
 
 /// This node's own obligations on top of those that the other has met.
 fn obliged(call: &Call, mut shaped: Shaped, obligations: &Obligations) -> Shaped {
-    if shaped.outcome == OutcomeWord::NotFound && obligations.fold_not_found {
+    let is_hidden = shaped.outcome == OutcomeWord::NotFound || shaped.reason == Some(Reason::OutsideDivision);
+    if is_hidden && obligations.fold_not_found {
         let folded = shape::folded(call);
         return Shaped { version: None, nodes: shaped.nodes, ..folded };
+    }
+    // A claim on a field that may not be used is neither confirmed nor denied, whoever has compared it.
+    if is_finding(shaped.outcome) && shaped.values.is_none() && !obligations.dropped.is_empty() {
+        return Shaped { nodes: shaped.nodes, ..shape::unanswered(call, Reason::NoValue) };
     }
     let Some(values) = &mut shaped.values else { return shaped };
     for (field, &position) in call.fields.iter().zip(&call.positions) {

@@ -42,6 +42,9 @@ pub(super) fn question(asked: Asked) -> Question {
         item: "11440100MB9YYY997R3440101002000".to_owned(),
         case: Some("CASE-1".to_owned()),
         authority: None,
+        consent: None,
+        operator: None,
+        approver: None,
         subject: vec![("credit_code".to_owned(), FIRM.to_owned())],
         asked,
     }

@@ -9,7 +9,7 @@ use super::{
     call::Call,
     elsewhere::Elsewhere,
     rights::InForce,
-    shape::{self, Shaped},
+    shape::{self, Columns, Shaped},
 };
 use crate::{
     audit::{AskedNode, sha256},
@@ -29,7 +29,7 @@ const KEPT_LONGER: TimeDelta = TimeDelta::seconds(60);
 
 /// What step 6 has learnt.
 pub(super) enum Looked {
-    Here { found: Result<Found, Reason>, status_column: Option<usize> },
+    Here { found: Result<Found, Reason>, columns: Columns },
     Elsewhere(Elsewhere),
     Nowhere,
 }
@@ -37,7 +37,7 @@ pub(super) enum Looked {
 impl Looked {
     pub(super) fn shape(&self, call: &Call, obligations: &Obligations) -> Shaped {
         match self {
-            Self::Here { found: Ok(found), status_column } => shape::shape(call, found, *status_column, obligations),
+            Self::Here { found: Ok(found), columns } => shape::shape(call, found, *columns, obligations),
             Self::Here { found: Err(reason), .. } => shape::unanswered(call, *reason),
             Self::Elsewhere(elsewhere) => elsewhere.shape(call, obligations),
             Self::Nowhere => shape::unanswered(call, Reason::HolderUnknown),
@@ -145,17 +145,17 @@ impl Exchange {
         incoming: &Incoming<'_>,
         asker: &Asker,
         call: &Call,
-        purpose: &Purpose,
+        (purpose, obligations): (&Purpose, &Obligations),
         in_force: &InForce,
     ) -> Looked {
-        let (positions, status_column) = shape::positions_to_read(call);
+        let (positions, columns) = shape::positions_to_read(call, obligations);
         match (&purpose.route, &self.parts.federation) {
             (Route::Ask(asking), Some(federation)) => {
                 let elsewhere = self.ask(federation, asking, (incoming, asker, call), in_force, &positions);
-                Looked::Elsewhere(Elsewhere { status_column, ..Box::pin(elsewhere).await })
+                Looked::Elsewhere(Elsewhere { columns, ..Box::pin(elsewhere).await })
             }
             (Route::Nowhere, _) => Looked::Nowhere,
-            _ => Looked::Here { found: self.look_up_here(call, &positions).await, status_column },
+            _ => Looked::Here { found: self.look_up_here(call, &positions).await, columns },
         }
     }
 
@@ -207,7 +207,7 @@ impl Exchange {
             [stopped, ruled_out, told].concat()
         };
         let (own, told) = tokio::join!(own, others);
-        Elsewhere { own, told, status_column: None }
+        Elsewhere { own, told, columns: Columns::default() }
     }
 }
 

@@ -11,16 +11,17 @@ use chrono::{DateTime, NaiveDate};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use super::{
+    body::{ClaimBody, ClaimVerdict},
     call::{Asked, Call, Question},
     fixtures::{FIRM, GUANGDONG, in_repository, today},
     shape,
 };
 use crate::{
-    catalog::{Dataset, Department, Field, FieldKind, Item},
+    catalog::{Dataset, Department, Disclosure, Field, FieldKind, Item},
     engine::Found,
     identifiers::{FieldName, VersionNo},
     ledger::{Agreement, Budget, Standing},
-    policy::{self, Decision, PolicySet},
+    policy::{self, Decision, Manner, PolicySet},
     verification::{ClaimInput, Scalar},
 };
 
@@ -38,17 +39,20 @@ struct Scene {
     disclose: u32,
     asked: u32,
     standing: Standing,
+    /// A class that one of the fields asked has, instead of its own.
+    class: Option<Disclosure>,
 }
 
 fn scenes() -> impl Strategy<Value = Scene> {
     let standing =
         prop_oneof![8 => Just(Standing::InForce), 1 => Just(Standing::Suspended), 1 => Just(Standing::Revoked)];
     let numbers = (0..100_usize, 0..100_usize, 0..100_usize, any::<bool>());
-    (numbers, prop::array::uniform4(0..10_u32), any::<[u32; 3]>(), standing).prop_map(
-        |(numbers, honest, masks, standing)| {
+    let class = prop::option::of(prop::sample::select(Disclosure::ALL));
+    (numbers, prop::array::uniform4(0..10_u32), any::<[u32; 3]>(), standing, class).prop_map(
+        |(numbers, honest, masks, standing, class)| {
             let (department, dataset, item, verify) = numbers;
             let [compare, disclose, asked] = masks;
-            Scene { department, dataset, item, verify, honest, compare, disclose, asked, standing }
+            Scene { department, dataset, item, verify, honest, compare, disclose, asked, standing, class }
         },
     )
 }
@@ -59,11 +63,15 @@ struct Told {
     lawful: BTreeSet<FieldName>,
     own_item: bool,
     in_force: bool,
+    /// The fields whose class allows what was done with them.
+    fit: BTreeSet<FieldName>,
+    /// Fields that policy let through and the answer withheld.
+    withheld: usize,
 }
 
 impl Told {
     fn is_lawful(&self) -> bool {
-        self.said.is_subset(&self.lawful) && self.own_item && self.in_force
+        self.said.is_subset(&self.lawful) && self.said.is_subset(&self.fit) && self.own_item && self.in_force
     }
 }
 
@@ -92,7 +100,11 @@ fn told(policies: &PolicySet, scene: &Scene) -> Option<Told> {
     }
     agreement.compare.insert(dataset.key.clone());
     let granted = if scene.verify { agreement.compare.clone() } else { agreement.disclose.clone() };
-    let call = Call::parse(&question(scene, dataset, item, &asked), &GUANGDONG, today()).ok()?;
+    let mut call = Call::parse(&question(scene, dataset, item, &asked), &GUANGDONG, today()).ok()?;
+    if let Some(class) = scene.class {
+        classify(&mut call, class);
+    }
+    let dataset = &*call.dataset;
     let decision = policies.decide(&policy::Question {
         operation: call.operation(),
         client: &"window".parse().unwrap(),
@@ -106,20 +118,39 @@ fn told(policies: &PolicySet, scene: &Scene) -> Option<Told> {
         today: today(),
         hour: 10,
         suspicion: 0,
+        origin: &department.node,
+        manner: Manner::default(),
     });
     let Decision::Allow { obligations, .. } = decision else { return None };
-    let (positions, status) = shape::positions_to_read(&call);
+    let (positions, columns) = shape::positions_to_read(&call, &obligations);
     let row = positions.iter().map(|&position| value(&dataset.fields[position])).collect();
     let found = Found { version: VersionNo(1), as_of: DateTime::UNIX_EPOCH, rows: vec![row] };
-    let shaped = shape::shape(&call, &found, status, &obligations);
-    let names = shaped.claims.iter().flat_map(|claims| claims.keys());
+    let shaped = shape::shape(&call, &found, columns, &obligations);
+    // Of a claim that is neither confirmed nor denied, nothing is said.
+    let is_said = |claim: &ClaimBody| claim.result != ClaimVerdict::Indeterminate;
+    let claims = shaped.claims.iter().flatten().filter(|(_, claim)| is_said(claim));
+    let names = claims.map(|(name, _)| name);
+    let may = |field: &&Field| match scene.verify {
+        true => field.disclosure.is_compared(),
+        false => field.disclosure.is_told(),
+    };
     let said = names.chain(shaped.values.iter().flat_map(|values| values.keys())).map(|name| name.parse().unwrap());
     Some(Told {
         said: said.collect(),
         lawful: needed.intersection(&granted).cloned().collect(),
+        fit: dataset.fields.iter().filter(may).map(|field| field.name.clone()).collect(),
+        withheld: obligations.dropped.len(),
         own_item: item.department == department.id,
         in_force: agreement.is_in_force_on(today()) && item.is_in_force_on(today()),
     })
+}
+
+/// The first of the fields asked is of another class.
+fn classify(call: &mut Call, class: Disclosure) {
+    let Some(asked) = call.fields.first() else { return };
+    let mut dataset = Dataset::clone(&call.dataset);
+    dataset.fields.iter_mut().filter(|field| field.name == *asked).for_each(|field| field.disclosure = class);
+    call.dataset = Arc::new(dataset);
 }
 
 /// An agreement that may grant anything, whether or not an item needs it.
@@ -150,6 +181,9 @@ fn question(scene: &Scene, dataset: &Dataset, item: &Item, asked: &BTreeSet<Fiel
         item: item.code.to_string(),
         case: Some("CASE-1".to_owned()),
         authority: None,
+        consent: None,
+        operator: None,
+        approver: None,
         subject: vec![(dataset.key.to_string(), specimen(key))],
         asked: if scene.verify {
             Asked::Claims(asked.iter().map(claim).collect())
@@ -242,4 +276,19 @@ fn without_any_one_of_the_checks_the_law_is_broken() {
         let broken = played(&without(id)).iter().filter(|told| !told.is_lawful()).count();
         assert!(broken > 0, "`{id}` could be deleted and nobody would see it");
     }
+}
+
+#[test]
+fn a_class_is_kept_by_policy_and_again_by_the_answer() {
+    // With all but the one policy gone that keeps a class, the obligations and the shape of the answer keep it.
+    for id in ["never-fields", "compare-only-not-disclosed", "aggregate-only-not-asked", "join-key-only-not-asked"] {
+        let told = played(&without(id));
+        assert!(told.iter().any(|told| told.withheld > 0), "`{id}` was never needed");
+        for told in told {
+            assert!(told.is_lawful(), "without `{id}`: said {:?}, of fit {:?}", told.said, told.fit);
+        }
+    }
+    // And with all of them there, nothing is left to the answer.
+    let whole = played(&PolicySet::load(&in_repository("policies")).unwrap());
+    assert!(whole.iter().all(|told| told.withheld == 0));
 }

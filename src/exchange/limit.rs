@@ -24,6 +24,7 @@ use super::answer::day_in_china;
 use crate::{
     identifiers::{AgreementId, ClientId},
     ledger::Agreement,
+    policy::Volume,
     problem::{Code, Problem},
 };
 
@@ -57,13 +58,13 @@ impl Limits {
         Self { calls_per_second, clients: Table::new(), agreements: Table::new(), used: Table::new() }
     }
 
-    /// Count one call, or say when to come back.
+    /// Count one call, or say when to come back. How much of the agreement's day was used before it.
     pub(super) fn admit(
         &self,
         client: &ClientId,
         agreement: Option<&Agreement>,
         now: DateTime<Utc>,
-    ) -> Result<(), Problem> {
+    ) -> Result<Volume, Problem> {
         let refused = |wait: Duration, whose: String| {
             Problem::new(Code::RateLimited, format!("{whose} calls faster than it may"))
                 .remedy("Spread the calls, or agree on a higher rate.")
@@ -71,14 +72,15 @@ impl Limits {
         };
         admit(&self.clients, client, self.calls_per_second)
             .map_err(|wait| refused(wait, format!("client `{client}`")))?;
-        let Some(agreement) = agreement else { return Ok(()) };
+        let Some(agreement) = agreement else { return Ok(Volume::default()) };
         admit(&self.agreements, &agreement.id, agreement.budget.calls_per_second)
             .map_err(|wait| refused(wait, format!("agreement `{}`", agreement.id)))?;
         let used = self.used.get_or_insert(&agreement.id, |_| true, DayCount::default);
-        if used.count(day_in_china(now), agreement.budget.calls_per_day) {
-            return Ok(());
+        let agreed = agreement.budget.calls_per_day;
+        if let Some(before) = used.count(day_in_china(now), agreed) {
+            return Ok(Volume::of(before, agreed));
         }
-        let detail = format!("agreement `{}` allows {} calls a day", agreement.id, agreement.budget.calls_per_day);
+        let detail = format!("agreement `{}` allows {agreed} calls a day", agreement.id);
         Err(Problem::new(Code::QuotaExceeded, detail)
             .remedy("Call again tomorrow (China time), or agree on a higher quota.")
             .retry_after(seconds_to_midnight(now)))
@@ -91,8 +93,9 @@ impl Limits {
 }
 
 impl DayCount {
-    /// Count a call of this day unless the quota is used up. Days do not come back, should the clock be set back.
-    fn count(&self, day: NaiveDate, quota: u64) -> bool {
+    /// Count a call of this day unless the quota is used up; how many there were before it. Days do not come back, should
+    /// the clock be set back.
+    fn count(&self, day: NaiveDate, quota: u64) -> Option<u64> {
         let day = u64::from(day.num_days_from_ce().max(0).unsigned_abs());
         let most = quota.min((1 << COUNT_BITS) - 1);
         let counted = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
@@ -100,7 +103,9 @@ impl DayCount {
             let calls = if day > known { 0 } else { calls };
             (calls < most).then_some((day.max(known) << COUNT_BITS) | (calls + 1))
         });
-        counted.is_ok()
+        let before = counted.ok()?;
+        let (known, calls) = (before >> COUNT_BITS, before & ((1 << COUNT_BITS) - 1));
+        Some(if day > known { 0 } else { calls })
     }
 }
 
@@ -175,9 +180,10 @@ mod tests {
         let evening = at("2026-11-24T15:59:00Z");
         let mut codes = Vec::new();
         for now in [evening, evening, evening, at("2026-11-24T16:00:00Z")] {
-            codes.push(limits.admit(&client, Some(&agreement), now).map_err(|p| (p.code, p.retry_after)));
+            let admitted = limits.admit(&client, Some(&agreement), now);
+            codes.push(admitted.map(Volume::percent).map_err(|p| (p.code, p.retry_after)));
         }
-        assert_eq!(codes, [Ok(()), Ok(()), Err((Code::QuotaExceeded, Some(60))), Ok(())]);
+        assert_eq!(codes, [Ok(0), Ok(50), Err((Code::QuotaExceeded, Some(60))), Ok(0)]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
     catalog::{Catalog, Dataset, Department, Disclosure, Field, Item, Sensitivity, SharingAttribute, StandIn},
     identifiers::{ClientId, DepartmentId, FieldName},
     ledger::Agreement,
-    policy::{Decision, Operation, PolicySet, Question},
+    policy::{Decision, Manner, Operation, PolicySet, Question},
 };
 
 /// Who asks in a probe, and a department that is nobody's.
@@ -77,7 +77,7 @@ struct Situation {
 type Close = fn(&mut Situation);
 
 /// Each must make the open situation a denied one, for both operations.
-const LOCKS: [(&str, Close); 14] = [
+const LOCKS: [(&str, Close); 16] = [
     ("no-agreement", |call| call.agreement = None),
     ("lapsed-agreement", |call| {
         let yesterday = call.today - Days::new(1);
@@ -111,6 +111,8 @@ const LOCKS: [(&str, Close); 14] = [
         call.grant(|field| *field != key);
     }),
     ("never-field", |call| call.each_asked(|field| field.disclosure = Disclosure::Never)),
+    ("aggregate-only-field", |call| call.each_asked(|field| field.disclosure = Disclosure::AggregateOnly)),
+    ("join-key-only-field", |call| call.each_asked(|field| field.disclosure = Disclosure::JoinKeyOnly)),
     ("dataset-not-shared", |call| call.dataset.sharing.attribute = SharingAttribute::NotShared),
     ("sensitive-without-case", |call| {
         call.each_asked(|field| field.sensitivity = Sensitivity::new(MOST_SENSITIVE).unwrap_or(field.sensitivity));
@@ -210,6 +212,8 @@ impl Bench<'_> {
             match field.disclosure {
                 Disclosure::Never => self.must_deny("never-field", Operation::Verify, &call)?,
                 Disclosure::CompareOnly => self.must_deny("compare-only-field", Operation::Disclose, &call)?,
+                Disclosure::AggregateOnly => self.must_deny("aggregate-only-field", Operation::Verify, &call)?,
+                Disclosure::JoinKeyOnly => self.must_deny("join-key-only-field", Operation::Verify, &call)?,
                 Disclosure::Masked => self.must_mask("masked-field", &call)?,
                 Disclosure::Plain if field.sensitivity.level() >= SENSITIVE_FROM => {
                     self.must_mask("sensitive-field", &call)?;
@@ -255,6 +259,8 @@ impl Bench<'_> {
             today: self.today,
             hour: HOUR,
             suspicion: call.suspicion,
+            origin: &self.department.node,
+            manner: Manner::default(),
         })
     }
 }

@@ -12,9 +12,9 @@ use crate::{
     agreements::Agreements,
     audit::{self, Record, RecordedDecision},
     catalog::{Catalog, Dataset, Department, Item},
-    identifiers::{AgreementId, ClientId, FieldName, ItemCode},
+    identifiers::{AgreementId, ClientId, FieldName, ItemCode, NodeId},
     ledger::Agreement,
-    policy::{Explanation, Operation, PolicySet, Question},
+    policy::{Channel, Explanation, Manner, Operation, PolicySet, Question, Volume},
 };
 
 const SECONDS_A_DAY: i64 = 86_400;
@@ -43,6 +43,21 @@ pub(super) struct Recorded {
     pub(super) day: i64,
     pub(super) hour: u32,
     pub(super) suspicion: u8,
+    /// Not in the records of older versions.
+    pub(super) origin: Option<String>,
+    pub(super) manner: Manner,
+}
+
+/// How a recorded call came; a door that is not known counts as the node's own, as the records of older versions do.
+pub(super) fn manner(channel: Option<&str>, volume: u8, given: [bool; 3]) -> Manner {
+    let [consent_given, operator_given, approver_given] = given;
+    Manner {
+        channel: channel.and_then(Channel::from_word).unwrap_or_default(),
+        volume: Volume::from_percent(volume),
+        consent_given,
+        operator_given,
+        approver_given,
+    }
 }
 
 impl Recorded {
@@ -71,6 +86,12 @@ impl Recorded {
             day,
             hour,
             suspicion: record.suspicion,
+            origin: text(record.origin.as_ref().map(AsRef::as_ref)),
+            manner: manner(
+                record.channel.as_deref(),
+                record.volume,
+                [record.consent.is_some(), record.operator.is_some(), record.approver.is_some()],
+            ),
         })
     }
 
@@ -96,6 +117,8 @@ pub(super) struct Found<'a> {
     pub(super) agreement: Option<&'a Agreement>,
     pub(super) subject_field: FieldName,
     pub(super) fields: Vec<FieldName>,
+    /// The node of the department where the record does not say.
+    pub(super) origin: NodeId,
 }
 
 impl<'a> Found<'a> {
@@ -118,9 +141,12 @@ impl<'a> Found<'a> {
             Some((_, field)) => Ok(field.name.clone()),
             None => Err(format!("the field `{name}` of the dataset `{}` is gone", dataset.id)),
         };
+        let department = department.ok_or_else(|| gone("department", &recorded.department))?;
+        let origin = recorded.origin.as_ref().map(|origin| parsed::<NodeId>("node", origin)).transpose()?;
         Ok(Found {
             client: parsed("client", &recorded.client)?,
-            department: department.ok_or_else(|| gone("department", &recorded.department))?,
+            origin: origin.unwrap_or_else(|| department.node.clone()),
+            department,
             item,
             agreement,
             subject_field: field(&recorded.subject_field)?,
@@ -143,6 +169,8 @@ impl<'a> Found<'a> {
             today: recorded.day(),
             hour: recorded.hour,
             suspicion: recorded.suspicion,
+            origin: &self.origin,
+            manner: recorded.manner,
         }
     }
 }

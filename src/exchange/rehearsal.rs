@@ -15,7 +15,7 @@ use crate::{
     catalog::{Catalog, Dataset, Department, Item},
     identifiers::{AgreementId, CallId, CaseNo, ClientId, DepartmentId, FieldName},
     ledger::Agreement,
-    policy::{Decision, Depends, Operation, PolicySet, Question},
+    policy::{Decision, Depends, Manner, Operation, PolicySet, Question},
     problem::Code,
     sample::Dice,
 };
@@ -182,6 +182,8 @@ fn record(
             today,
             hour: local.hour(),
             suspicion: 0,
+            origin: &kind.department.node,
+            manner: Manner::default(),
         },
     );
     let mut bytes = [0; 32];
@@ -195,6 +197,7 @@ fn record(
     record.department_credit_code = Some(kind.department.credit_code);
     let subject = format!("rehearsed:{}", hex::encode(bytes));
     record.call(&kind.dataset.id, &kind.item.code, kind.case.as_ref(), &kind.dataset.key, subject, &kind.fields);
+    record.origin = Some(kind.department.node.clone());
     record.agreement(agreement.map(|agreement| &agreement.id));
     let set = rehearsal.policies.hash();
     match decision {

@@ -1,6 +1,6 @@
 //! Step 7: what was found becomes what may be said. Pure.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     body::{ClaimBody, OutcomeWord, claim_bodies, outcome_words},
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     catalog::{Dataset, Value},
     engine::{Found, LookupError},
-    identifiers::FieldName,
+    identifiers::{DivisionCode, FieldName},
     policy::Obligations,
     verification::{ClaimResult, Comparison, Outcome, Reason, judge, mask},
 };
@@ -56,29 +56,70 @@ impl Shaped {
     }
 }
 
-/// The fields to read for a call: those asked, and the record's status where it matters.
-pub(super) fn positions_to_read(call: &Call) -> (Vec<usize>, Option<usize>) {
+/// Cells of a row that are read beside those asked for, by their places in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Columns {
+    status: Option<usize>,
+    division: Option<usize>,
+}
+
+/// The fields to read for a call: those asked, the record's status and its division, where they matter.
+pub(super) fn positions_to_read(call: &Call, obligations: &Obligations) -> (Vec<usize>, Columns) {
     let mut positions = call.positions.clone();
-    let status = call.dataset.status.as_ref().and_then(|status| call.dataset.field(status.field.as_str()));
-    let status_column = status.map(|(position, _)| {
-        positions.iter().position(|&asked| asked == position).unwrap_or_else(|| {
+    let mut read = |field: Option<&FieldName>| {
+        let (position, _) = field.and_then(|field| call.dataset.field(field.as_str()))?;
+        Some(positions.iter().position(|&asked| asked == position).unwrap_or_else(|| {
             positions.push(position);
             positions.len() - 1
-        })
-    });
-    (positions, status_column)
+        }))
+    };
+    let status = read(call.dataset.status.as_ref().map(|status| &status.field));
+    let division = read(call.dataset.division.as_ref().filter(|_| obligations.rows_of.is_some()));
+    (positions, Columns { status, division })
 }
 
 /// Apply the comparison or disclosure, then the obligations.
-pub(super) fn shape(call: &Call, found: &Found, status_column: Option<usize>, obligations: &Obligations) -> Shaped {
+pub(super) fn shape(call: &Call, found: &Found, columns: Columns, obligations: &Obligations) -> Shaped {
+    let rows = rows_for(call, found, columns, obligations);
+    // There is a record, and `not_found` is not to be said (promise 1); who is not told whether there is one, is told of
+    // this one as if there were none.
+    if rows.is_empty() && !found.rows.is_empty() && !obligations.fold_not_found {
+        return unanswered(call, Reason::OutsideDivision);
+    }
     match &call.wanted {
         Wanted::Comparison(claims) => {
             let claims: Vec<_> = call.fields.iter().cloned().zip(claims.iter()).collect();
-            let judgement = judge(&call.dataset, &claims, &found.rows, status_column);
+            let judgement = judge(&call.dataset, &claims, &rows, columns.status);
             compared(judgement.outcome, &judgement.results, &call.fields, obligations)
         }
-        Wanted::Values => disclosed(call, found, status_column, obligations),
+        Wanted::Values => disclosed(call, &rows, columns.status, obligations),
     }
+}
+
+type Row = Vec<Option<Value>>;
+
+/// The rows that the caller may have looked at, without what may not be held against a claim: an empty cell is neither
+/// confirmed nor denied.
+fn rows_for<'f>(call: &Call, found: &'f Found, columns: Columns, obligations: &Obligations) -> Cow<'f, [Row]> {
+    let hides = matches!(call.wanted, Wanted::Comparison(_)) && !obligations.dropped.is_empty();
+    if obligations.rows_of.is_none() && !hides {
+        return Cow::Borrowed(&found.rows);
+    }
+    let mut rows = found.rows.clone();
+    if let Some(division) = &obligations.rows_of {
+        rows.retain(|row| belongs_to(division, row, columns.division));
+    }
+    for (cell, _) in call.fields.iter().enumerate().filter(|(_, field)| hides && obligations.dropped.contains(*field)) {
+        rows.iter_mut().filter_map(|row| row.get_mut(cell)).for_each(|value| *value = None);
+    }
+    Cow::Owned(rows)
+}
+
+/// A record that does not say where it belongs, belongs to nobody's division. Old codes count as those that took their place.
+fn belongs_to(division: &DivisionCode, row: &Row, column: Option<usize>) -> bool {
+    let value = column.and_then(|column| row.get(column)).and_then(Option::as_ref);
+    let place = value.and_then(|value| value.as_text().parse::<DivisionCode>().ok());
+    place.is_some_and(|place| division.contains(&place.successor().unwrap_or(place)))
 }
 
 /// A source that could not be asked: indeterminate, never `not_found` (promise 1).
@@ -146,8 +187,8 @@ fn verdicts(fields: &[FieldName], result: ClaimResult) -> BTreeMap<String, Claim
     claim_bodies(&results)
 }
 
-fn disclosed(call: &Call, found: &Found, status_column: Option<usize>, obligations: &Obligations) -> Shaped {
-    let row = match found.rows.as_slice() {
+fn disclosed(call: &Call, rows: &[Row], status_column: Option<usize>, obligations: &Obligations) -> Shaped {
+    let row = match rows {
         [] if obligations.fold_not_found => return folded(call),
         [] => return without_values(OutcomeWord::NotFound, None),
         [row] => row,
@@ -205,3 +246,6 @@ fn tells_status(call: &Call, obligations: &Obligations) -> bool {
     let status = call.dataset.status.as_ref().map(|status| &status.field);
     status.is_some_and(|field| call.fields.contains(field) && !hidden(field))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::{
     catalog::{Dataset, Disclosure, Item},
     identifiers::{FieldName, ItemCode},
     ledger::Agreement,
-    policy::{self, Decision, Operation, PolicySet},
+    policy::{self, Decision, Manner, Operation, PolicySet},
 };
 
 static AGREEMENTS: LazyLock<Agreements> =
@@ -68,6 +68,8 @@ fn decided(department: &str, dataset: &Dataset, item: &Item, asking: &Asking, fi
         today,
         hour: 10,
         suspicion: 0,
+        origin: &department.node,
+        manner: Manner::default(),
     })
 }
 

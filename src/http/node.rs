@@ -179,6 +179,7 @@ impl Node {
         let (federation, peer_listener) = federate::open(&settings, &token_keys, &receipt_keys).await?.unzip();
         let exchange = Exchange::new(
             Parts {
+                node: settings.node.id.clone(),
                 rights,
                 engine: Arc::clone(&engine),
                 verifier: Arc::clone(&verifier),

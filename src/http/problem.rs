@@ -111,8 +111,14 @@ pub fn status_of(code: Code) -> u16 {
         | Code::ClientRejected
         | Code::PeerTokenInvalid
         | Code::SignatureRefused => 401,
-        Code::Denied | Code::RoleRequired | Code::CallerSuspended | Code::SeparationOfDuties | Code::NotShared => 403,
-        Code::PeerUnknown => 403,
+        Code::Denied
+        | Code::ConsentRequired
+        | Code::SecondApproverRequired
+        | Code::RoleRequired
+        | Code::CallerSuspended
+        | Code::SeparationOfDuties
+        | Code::NotShared
+        | Code::PeerUnknown => 403,
         Code::NoSuchPath | Code::NotFound | Code::UnknownService => 404,
         Code::MethodNotAllowed => 405,
         Code::RequestTimeout => 408,
@@ -154,6 +160,8 @@ fn title_of(code: Code) -> &'static str {
         Code::UnknownService => "Unknown service",
         Code::TokenRequestInvalid => "Malformed token request",
         Code::Denied => "Denied by policy",
+        Code::ConsentRequired => "Consent required",
+        Code::SecondApproverRequired => "Second approver required",
         Code::RoleRequired => "Role required",
         Code::CallerSuspended => "Caller suspended",
         Code::Suspended => "Suspended",

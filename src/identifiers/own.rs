@@ -103,6 +103,41 @@ name_type!(
     /// The caller's own number for the case at hand: 1 to 64 visible ASCII characters.
     CaseNo, "case", visible
 );
+name_type!(
+    /// The caller's own reference to the record of the subject's consent: 1 to 64 visible ASCII characters.
+    ConsentRef, "consent reference", visible
+);
+
+/// An official of the calling department, by the name of the account there: 1 to 64 visible ASCII characters.
+///
+/// Prints itself as stars, and has no way into a log: what is recorded is a pseudonym.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Official(Arc<str>);
+
+impl Official {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Is it the same person? Accounts that differ in case only are taken for one.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl FromStr for Official {
+    type Err = IdentifierError;
+    fn from_str(text: &str) -> Result<Self, IdentifierError> {
+        visible("name of an official", text)?;
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Debug for Official {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Official(***)")
+    }
+}
 
 fn bounded(kind: &'static str, text: &str) -> Result<(), IdentifierError> {
     if text.is_empty() || text.len() > NAME_BYTES_MAX {
@@ -246,6 +281,17 @@ impl fmt::Display for VersionNo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_official_is_never_printed_and_is_one_person_in_any_case() {
+        let official: Official = "Li.Na".parse().unwrap();
+        assert_eq!(format!("{official:?}"), "Official(***)");
+        assert!(official.is_same_as(&"li.na".parse().unwrap()) && !official.is_same_as(&"li.n".parse().unwrap()));
+        for text in ["", "li na", "李娜", &"x".repeat(65)] {
+            let error = text.parse::<Official>().unwrap_err();
+            assert!(text.is_empty() || !error.to_string().contains(text), "{error}");
+        }
+    }
 
     #[test]
     fn an_application_and_its_agreement_have_one_name() {

@@ -16,10 +16,10 @@ use chrono::NaiveDate;
 
 pub use read::cases;
 
-use super::{Decision, Operation, PolicySet, Question};
+use super::{Decision, Manner, Operation, PolicySet, Question};
 use crate::{
     catalog::{Dataset, Department, Item},
-    identifiers::{ClientId, DatasetId, DepartmentId, FieldName, ItemCode},
+    identifiers::{ClientId, DatasetId, DepartmentId, FieldName, ItemCode, NodeId},
     ledger::Agreement,
 };
 
@@ -41,6 +41,8 @@ pub struct Scenario {
     pub today: NaiveDate,
     pub hour: u32,
     pub suspicion: u8,
+    pub origin: NodeId,
+    pub manner: Manner,
 }
 
 impl Scenario {
@@ -58,6 +60,8 @@ impl Scenario {
             today: self.today,
             hour: self.hour,
             suspicion: self.suspicion,
+            origin: &self.origin,
+            manner: self.manner,
         }
     }
 }

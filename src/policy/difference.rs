@@ -34,12 +34,14 @@ pub struct Depends {
     pub client: bool,
     /// The hour of the day.
     pub hour: bool,
+    /// How much of the day's calls is used.
+    pub volume: bool,
 }
 
 impl Depends {
     /// What the decisions of one or of the other depend on.
     pub fn or(self, other: Self) -> Self {
-        Self { client: self.client || other.client, hour: self.hour || other.hour }
+        Self { client: self.client || other.client, hour: self.hour || other.hour, volume: self.volume || other.volume }
     }
 }
 
@@ -100,20 +102,26 @@ impl PolicySet {
     /// What decisions may depend on. Where a policy cannot be taken apart, on everything.
     ///
     /// A client differs from another of its department by its name only, so only a policy that names one can tell them
-    /// apart. The hour is read by its name, or with the context as a whole.
+    /// apart. Hour and volume are read by their names, or with the context as a whole.
     pub fn depends(&self) -> Depends {
         let client = self.names.client.to_string();
         let names_client = |value: &Value| value.get("type").and_then(Value::as_str) == Some(client.as_str());
-        let reads_hour = |value: &Value| {
-            let access = value.get(".").or_else(|| value.get("has"));
-            let read =
-                |access: &Value| access.get("attr").is_some_and(|attribute| attribute.to_string().contains("\"hour\""));
-            access.is_some_and(read) || uses_context_whole(value)
+        let reads = |name: &'static str| {
+            move |value: &Value| {
+                let access = value.get(".").or_else(|| value.get("has"));
+                let read = |access: &Value| access.get("attr").is_some_and(|attr| attr.to_string().contains(name));
+                access.is_some_and(read) || uses_context_whole(value)
+            }
         };
+        let (hour, volume) = (reads("\"hour\""), reads("\"volume\""));
         let anatomies = self.cedar.policies().map(Anatomy::of);
         anatomies.fold(Depends::default(), |depends, anatomy| match anatomy {
-            None => Depends { client: true, hour: true },
-            Some(anatomy) => depends.or(Depends { client: anatomy.any(&names_client), hour: anatomy.any(&reads_hour) }),
+            None => Depends { client: true, hour: true, volume: true },
+            Some(anatomy) => depends.or(Depends {
+                client: anatomy.any(&names_client),
+                hour: anatomy.any(&hour),
+                volume: anatomy.any(&volume),
+            }),
         })
     }
 }

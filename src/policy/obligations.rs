@@ -3,33 +3,61 @@
 use std::collections::BTreeSet;
 
 use super::{Operation, Question};
-use crate::{catalog::Disclosure, identifiers::FieldName};
+use crate::{
+    catalog::Disclosure,
+    identifiers::{DivisionCode, FieldName},
+};
 
 /// What the node must do to the answer of an allowed call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Obligations {
     /// Do not tell whether there is a record.
     pub fold_not_found: bool,
+    /// Answer only where the call names the subject's consent.
+    pub require_consent: bool,
+    /// Answer only where it names an official and a second one who approved.
+    pub require_second_approver: bool,
+    /// Take records outside this division for records that the caller has no business with.
+    pub rows_of: Option<DivisionCode>,
     /// Fields to disclose only masked.
     pub masked: BTreeSet<FieldName>,
-    /// Fields to withhold.
+    /// Fields to withhold: neither told nor held against a claim.
     pub dropped: BTreeSet<FieldName>,
 }
 
 impl Obligations {
-    /// For the record of the call: `fold_not_found`, `mask:name`, `drop:phone`.
+    /// For the record of the call: `fold_not_found`, `require_consent`, `mask:name`, `drop:phone`.
     pub fn words(&self) -> Vec<String> {
-        let fold = self.fold_not_found.then(|| "fold_not_found".to_owned());
+        let whole = [
+            (self.fold_not_found, "fold_not_found"),
+            (self.require_consent, "require_consent"),
+            (self.require_second_approver, "require_second_approver"),
+            (self.rows_of.is_some(), "rows_by_division"),
+        ];
+        let whole = whole.into_iter().filter(|(obliged, _)| *obliged).map(|(_, word)| word.to_owned());
         let masked = self.masked.iter().map(|field| format!("mask:{field}"));
         let dropped = self.dropped.iter().map(|field| format!("drop:{field}"));
-        fold.into_iter().chain(masked).chain(dropped).collect()
+        whole.chain(masked).chain(dropped).collect()
     }
 }
+
+/// The annotations that there are.
+const KNOWN: [&str; 6] = [
+    "obligation_fold_not_found",
+    "obligation_mask_sensitivity",
+    "obligation_drop_sensitivity",
+    "obligation_require_consent",
+    "obligation_require_second_approver",
+    "obligation_rows_by_division",
+];
 
 /// What a permit obliges to, read from its annotations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Obliging {
     fold_not_found: bool,
+    require_consent: bool,
+    require_second_approver: bool,
+    rows_by_division: bool,
     mask_from: Option<u8>,
     drop_from: Option<u8>,
 }
@@ -38,7 +66,9 @@ impl Obliging {
     /// Does the other oblige to all of this?
     pub(super) fn is_within(&self, other: &Self) -> bool {
         let from = |level: Option<u8>| level.unwrap_or(u8::MAX);
-        (!self.fold_not_found || other.fold_not_found)
+        let flags =
+            |of: &Self| [of.fold_not_found, of.require_consent, of.require_second_approver, of.rows_by_division];
+        flags(self).iter().zip(flags(other)).all(|(own, others)| !own || others)
             && from(self.mask_from) >= from(other.mask_from)
             && from(self.drop_from) >= from(other.drop_from)
     }
@@ -49,15 +79,19 @@ impl Obliging {
             Ok(level @ 1..=4) => Ok(Some(level)),
             _ => Err(format!("`@{key}` is a sensitivity from 1 to 4, not `{value}`")),
         };
+        let truth = || match value {
+            "true" => Ok(true),
+            _ => Err(format!("`@{key}` is `true` or left out, not `{value}`")),
+        };
         match key {
-            "obligation_fold_not_found" if value == "true" => self.fold_not_found = true,
-            "obligation_fold_not_found" => return Err(format!("`@{key}` is `true` or left out, not `{value}`")),
+            "obligation_fold_not_found" => self.fold_not_found = truth()?,
+            "obligation_require_consent" => self.require_consent = truth()?,
+            "obligation_require_second_approver" => self.require_second_approver = truth()?,
+            "obligation_rows_by_division" => self.rows_by_division = truth()?,
             "obligation_mask_sensitivity" => self.mask_from = level()?,
             "obligation_drop_sensitivity" => self.drop_from = level()?,
             _ => {
-                return Err(format!(
-                    "`@{key}` is no obligation. There are obligation_fold_not_found, obligation_mask_sensitivity and obligation_drop_sensitivity"
-                ));
+                return Err(format!("`@{key}` is no obligation. There are {}", KNOWN.join(", ")));
             }
         }
         Ok(())
@@ -66,31 +100,32 @@ impl Obliging {
 
 /// The obligations of the permits that hold, united, with those of the catalogue.
 pub(super) fn unite<'a>(permits: impl Iterator<Item = &'a Obliging>, question: &Question<'_>) -> Obligations {
-    let (mut fold, mut mask_from, mut drop_from) = (false, u8::MAX, u8::MAX);
+    let (mut united, mut by_division) = (Obligations::default(), false);
+    let (mut mask_from, mut drop_from) = (u8::MAX, u8::MAX);
     for permit in permits {
-        fold |= permit.fold_not_found;
+        united.fold_not_found |= permit.fold_not_found;
+        united.require_consent |= permit.require_consent;
+        united.require_second_approver |= permit.require_second_approver;
+        by_division |= permit.rows_by_division;
         mask_from = mask_from.min(permit.mask_from.unwrap_or(u8::MAX));
         drop_from = drop_from.min(permit.drop_from.unwrap_or(u8::MAX));
     }
-    let mut united = Obligations { fold_not_found: fold, ..Obligations::default() };
-    // A verification shows no value that could be masked or withheld.
-    let shown = match question.operation {
-        Operation::Verify => &[],
-        Operation::Disclose => question.fields,
-    };
-    for name in shown {
-        // A field that the catalogue does not know is withheld: nothing says that it may be shown.
+    // An item for applicants of any division needs records of any.
+    united.rows_of = (by_division && !question.item.cross_region).then_some(question.department.division);
+    for name in question.fields {
+        // A field that the catalogue does not know is withheld: nothing says that it may be used.
         let Some((_, field)) = question.dataset.field(name.as_str()) else {
             united.dropped.insert(name.clone());
             continue;
         };
         let level = field.sensitivity.level();
-        match field.disclosure {
-            Disclosure::Never | Disclosure::CompareOnly => united.dropped.insert(name.clone()),
-            _ if level >= drop_from => united.dropped.insert(name.clone()),
-            Disclosure::Masked => united.masked.insert(name.clone()),
-            Disclosure::Plain if level >= mask_from => united.masked.insert(name.clone()),
-            Disclosure::Plain => false,
+        match question.operation {
+            // A verification shows no value that could be masked; a level is no reason to leave a claim unanswered.
+            Operation::Verify if field.disclosure.is_compared() => false,
+            Operation::Disclose if field.disclosure.is_told() && level < drop_from => {
+                (field.disclosure == Disclosure::Masked || level >= mask_from) && united.masked.insert(name.clone())
+            }
+            Operation::Verify | Operation::Disclose => united.dropped.insert(name.clone()),
         };
     }
     united

@@ -26,6 +26,7 @@ struct Origin {
     provider: DepartmentId,
     sharing: SharingAttribute,
     sensitivity: Sensitivity,
+    by_division: bool,
 }
 
 type Pairs = HashMap<(ClientId, DatasetId), (Origin, Arc<Entities>)>;
@@ -45,6 +46,7 @@ impl Parties {
             provider: dataset.provider.clone(),
             sharing: dataset.sharing.attribute,
             sensitivity: dataset.sensitivity,
+            by_division: dataset.division.is_some(),
         };
         let pair = (question.client.clone(), dataset.id.clone());
         if let Some((known, entities)) = self.0.load().get(&pair)

@@ -10,12 +10,15 @@ use cedar_policy::{
 };
 use chrono::NaiveDate;
 
-use super::files::Names;
+use super::{Manner, files::Names};
 use crate::{
     catalog::{Dataset, Department, Disclosure, Item, SharingAttribute},
-    identifiers::{ClientId, FieldName},
+    identifiers::{ClientId, FieldName, NodeId},
     ledger::Agreement,
 };
+
+/// The highest level of sensitivity.
+const MOST_SENSITIVE: u8 = 4;
 
 /// What a caller wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +58,9 @@ pub struct Question<'a> {
     pub hour: u32,
     /// How much the client's calls look like a walk through the register: 0 nothing, 1 warn, 2 slow, 3 block.
     pub suspicion: u8,
+    /// The node at which the call came in.
+    pub origin: &'a NodeId,
+    pub manner: Manner,
 }
 
 /// A question in Cedar's terms.
@@ -101,6 +107,7 @@ impl Question<'_> {
             ("provider".to_owned(), Term::new_entity_uid(provider)),
             ("sharing".to_owned(), text(sharing(self.dataset.sharing.attribute))),
             ("sensitivity".to_owned(), Term::new_long(self.dataset.sensitivity.level().into())),
+            ("by_division".to_owned(), Term::new_bool(self.dataset.division.is_some())),
         ]);
         let resource = Entity::new(dataset, resource, HashSet::new()).map_err(in_words)?;
         Entities::from_entities([caller, resource], schema).map_err(in_words)
@@ -108,16 +115,15 @@ impl Question<'_> {
 
     fn context(&self, carrier: EntityUid) -> Result<Vec<(String, Term)>, String> {
         let asked: BTreeSet<&FieldName> = self.fields.iter().chain([self.subject_field]).collect();
+        let declared: Vec<_> =
+            asked.iter().filter_map(|name| self.dataset.field(name.as_str())).map(|(_, field)| field).collect();
         let of_class = |class: Disclosure| {
-            let known = asked
-                .iter()
-                .filter(|name| self.dataset.field(name.as_str()).is_some_and(|(_, field)| field.disclosure == class));
-            set(known.map(|name| name.as_str()))
+            let fields = declared.iter().filter(|field| field.disclosure == class);
+            set(fields.map(|field| field.name.as_str()))
         };
-        let levels = asked.iter().filter_map(|name| self.dataset.field(name.as_str()));
         // A field that the catalogue does not know counts as the most sensitive.
-        let unknown = asked.iter().any(|name| self.dataset.field(name.as_str()).is_none());
-        let sensitivity = levels.map(|(_, field)| field.sensitivity.level()).max().filter(|_| !unknown).unwrap_or(4);
+        let level = declared.iter().map(|field| field.sensitivity.level()).max();
+        let sensitivity = level.filter(|_| declared.len() == asked.len()).unwrap_or(MOST_SENSITIVE);
         let mut context = vec![
             ("item".to_owned(), self.item_term(carrier)?),
             ("subject_field".to_owned(), text(self.subject_field.as_str())),
@@ -125,10 +131,18 @@ impl Question<'_> {
             ("asked".to_owned(), set(asked.iter().map(|name| name.as_str()))),
             ("never".to_owned(), of_class(Disclosure::Never)),
             ("compare_only".to_owned(), of_class(Disclosure::CompareOnly)),
+            ("aggregate_only".to_owned(), of_class(Disclosure::AggregateOnly)),
+            ("join_key_only".to_owned(), of_class(Disclosure::JoinKeyOnly)),
             ("sensitivity".to_owned(), Term::new_long(sensitivity.into())),
             ("case_given".to_owned(), Term::new_bool(self.case_present)),
             ("hour".to_owned(), Term::new_long(self.hour.into())),
             ("suspicion".to_owned(), Term::new_long(self.suspicion.into())),
+            ("origin".to_owned(), text(self.origin.as_str())),
+            ("channel".to_owned(), text(self.manner.channel.as_str())),
+            ("volume".to_owned(), Term::new_long(self.manner.volume.percent().into())),
+            ("consent_given".to_owned(), Term::new_bool(self.manner.consent_given)),
+            ("operator_given".to_owned(), Term::new_bool(self.manner.operator_given)),
+            ("approver_given".to_owned(), Term::new_bool(self.manner.approver_given)),
         ];
         if let Some(agreement) = self.agreement {
             context.push(("agreement".to_owned(), self.agreement_term(agreement)?));
@@ -140,6 +154,8 @@ impl Question<'_> {
         record([
             ("code", text(self.item.code.as_str())),
             ("department", Term::new_entity_uid(carrier)),
+            ("division", text(self.item.division.as_str())),
+            ("cross_region", Term::new_bool(self.item.cross_region)),
             ("in_force", Term::new_bool(self.item.is_in_force_on(self.today))),
             ("needed", set(self.item.needed_fields(&self.dataset.id).map(FieldName::as_str))),
         ])

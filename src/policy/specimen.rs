@@ -6,7 +6,7 @@
 use cedar_policy::Schema;
 use chrono::NaiveDate;
 
-use super::{Operation, Question, files::Names};
+use super::{Manner, Operation, Question, files::Names};
 use crate::{
     catalog::{
         Bilingual, Comparator, Dataset, Department, Disclosure, Field, FieldKind, Format, Item, Listing, MaskStyle,
@@ -37,6 +37,8 @@ pub(super) fn fits(names: &Names, schema: &Schema) -> Result<(), String> {
                 today: NaiveDate::MIN,
                 hour: 0,
                 suspicion: 0,
+                origin: &department.node,
+                manner: Manner::default(),
             };
             question.in_cedar(names, Some(schema))?;
         }
@@ -53,7 +55,7 @@ fn words() -> Bilingual {
 }
 
 fn names_of_fields<C: FromIterator<FieldName>>() -> C {
-    ["key", "never", "compared"].into_iter().map(parsed).collect()
+    ["key", "never", "compared", "counted", "joined"].into_iter().map(parsed).collect()
 }
 
 fn field(name: &str, disclosure: Disclosure) -> Field {
@@ -95,6 +97,7 @@ fn dataset() -> Dataset {
         secondary_keys: Vec::new(),
         status: None,
         placement: Placement::default(),
+        division: None,
         reject_share_max: 0.0,
         listing: Listing {
             format: Format::Database,
@@ -104,7 +107,12 @@ fn dataset() -> Dataset {
             updated_on: NaiveDate::MIN,
             related: Vec::new(),
         },
-        fields: vec![field("never", Disclosure::Never), field("compared", Disclosure::CompareOnly)],
+        fields: vec![
+            field("never", Disclosure::Never),
+            field("compared", Disclosure::CompareOnly),
+            field("counted", Disclosure::AggregateOnly),
+            field("joined", Disclosure::JoinKeyOnly),
+        ],
     }
 }
 
@@ -115,6 +123,8 @@ fn item() -> Item {
         version: 1,
         name: words(),
         department: parsed("specimen"),
+        division: parsed("440000"),
+        cross_region: false,
         valid_from: NaiveDate::MIN,
         valid_until: None,
         materials: vec![Material { id: parsed("specimen"), name: words(), stand_ins: vec![stand_in] }],

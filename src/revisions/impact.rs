@@ -75,22 +75,32 @@ pub fn faults(agreement: &Agreement, catalog: &Catalog) -> BTreeSet<String> {
     let items = agreement.items.iter().flat_map(|code| catalog.versions(code));
     let needed: BTreeSet<&FieldName> = items.flat_map(|item| item.needed_fields(&dataset.id)).collect();
     for field in agreement.compare.union(&agreement.disclose) {
-        found.extend(fault_of_field(dataset, field, agreement.disclose.contains(field), needed.contains(field)));
+        let granted = (agreement.compare.contains(field), agreement.disclose.contains(field));
+        found.extend(fault_of_field(dataset, field, granted, needed.contains(field)));
     }
     found
 }
 
-fn fault_of_field(dataset: &Dataset, name: &FieldName, disclosed: bool, is_needed: bool) -> Option<String> {
+fn fault_of_field(
+    dataset: &Dataset,
+    name: &FieldName,
+    (compared, disclosed): (bool, bool),
+    is_needed: bool,
+) -> Option<String> {
     let Some((_, field)) = dataset.field(name.as_str()) else {
         return Some(format!("there is no field {}.{name}", dataset.id));
     };
     match field.disclosure {
         Disclosure::Never => Some(format!("the field {}.{name} may never be used", dataset.id)),
         Disclosure::CompareOnly if disclosed => Some(format!("the field {}.{name} may only be compared", dataset.id)),
-        Disclosure::Plain | Disclosure::Masked | Disclosure::CompareOnly if !is_needed => {
-            Some(format!("no item of it needs {}.{name}", dataset.id))
+        Disclosure::JoinKeyOnly if disclosed => {
+            Some(format!("the field {}.{name} may only name a subject or join records", dataset.id))
         }
-        Disclosure::Plain | Disclosure::Masked | Disclosure::CompareOnly => None,
+        Disclosure::AggregateOnly if compared => {
+            Some(format!("the field {}.{name} may only go into statistics", dataset.id))
+        }
+        _ if !is_needed => Some(format!("no item of it needs {}.{name}", dataset.id)),
+        _ => None,
     }
 }
 

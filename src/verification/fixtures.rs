@@ -53,6 +53,7 @@ pub(super) fn persons() -> Dataset {
         secondary_keys: vec!["name".parse().unwrap()],
         status: Some(Status { field: "status".parse().unwrap(), ordinary: vec!["0".into()] }),
         placement: Placement::default(),
+        division: None,
         reject_share_max: 0.01,
         listing: Listing {
             format: Format::Database,

@@ -40,10 +40,12 @@ pub enum Reason {
     RareCharacter,
     /// The source answered, and what it said can be taken for neither yes nor no.
     NotUnderstood,
+    /// The register's record belongs to another division than the caller's, and the item does not reach beyond its own.
+    OutsideDivision,
 }
 
 impl Reason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SourceUnavailable,
         Self::DeadlineExceeded,
         Self::NotPublished,
@@ -55,6 +57,7 @@ impl Reason {
         Self::HolderUnknown,
         Self::RareCharacter,
         Self::NotUnderstood,
+        Self::OutsideDivision,
     ];
 
     /// The stable text, as it stands in an answer and in the log.
@@ -71,6 +74,7 @@ impl Reason {
             Self::HolderUnknown => "holder_unknown",
             Self::RareCharacter => "rare_character",
             Self::NotUnderstood => "not_understood",
+            Self::OutsideDivision => "outside_division",
         }
     }
 
@@ -90,7 +94,7 @@ impl Reason {
             Self::NotPublished | Self::NoValue | Self::HolderRefused | Self::HolderUnknown | Self::NotUnderstood => {
                 "ask_for_paper"
             }
-            Self::RecordNotOrdinary | Self::Ambiguous | Self::RareCharacter => "check_by_hand",
+            Self::RecordNotOrdinary | Self::Ambiguous | Self::RareCharacter | Self::OutsideDivision => "check_by_hand",
         }
     }
 }

@@ -8,6 +8,7 @@ mod health;
 mod keys;
 mod limits;
 mod objections;
+mod obligations;
 mod openapi;
 mod policies;
 mod snapshots;

@@ -64,6 +64,10 @@ fn dataset(
         None => None,
     };
     let placement = placement::placement(inspection, &path.key("placement"), &raw.placement, nodes);
+    let division = match &raw.division {
+        Some(name) => Some(division(inspection, &path.key("division"), name, &fields)?),
+        None => None,
+    };
     let in_order = raw.fields.value.iter().map(|field| fields.get(&field.value.name.value)?.sound.clone());
     Some(Dataset {
         id: id?,
@@ -78,6 +82,7 @@ fn dataset(
         secondary_keys,
         status,
         placement: placement?,
+        division,
         reject_share_max: reject_share_max?,
         listing: listing?,
         fields: in_order.collect::<Option<Vec<Field>>>()?,
@@ -186,11 +191,12 @@ fn key(
         inspection.complaints.add(path, name.position, format!("the key `{}` {message}", field.name), remedy);
         None
     };
-    if field.disclosure == Disclosure::Never {
-        return complain(
-            "is a field that may `never` be used",
-            "Let it be `compare_only` at least, or choose another key",
-        );
+    if !field.disclosure.is_join_key() {
+        let message = match field.disclosure {
+            Disclosure::AggregateOnly => "is a field for statistics only",
+            _ => "is a field that may `never` be used",
+        };
+        return complain(message, "Let it be `join_key_only` at least, or choose another key");
     }
     match field.kind {
         FieldKind::ResidentId | FieldKind::CreditCode | FieldKind::LicenceId | FieldKind::Text { .. } => {}
@@ -247,6 +253,22 @@ fn status(inspection: &mut Inspection, path: &Path<'_>, raw: &RawStatus, fields:
     }
     let ordinary = raw.ordinary.value.iter().map(|code| code.value.clone()).collect();
     Some(Status { field: field.name.clone(), ordinary })
+}
+
+/// Where a record belongs is read of it for policy's sake and not told, so the field may be of any class.
+fn division(
+    inspection: &mut Inspection,
+    path: &Path<'_>,
+    name: &At<String>,
+    fields: &Declared<Field>,
+) -> Option<FieldName> {
+    let field = inspection.refer_within(path, "field", name, fields)?;
+    if field.kind != FieldKind::Division {
+        let message = format!("the field `{}` does not hold a division", field.name);
+        inspection.complaints.add(path, name.position, message, "Name a field of kind `division`");
+        return None;
+    }
+    Some(field.name.clone())
 }
 
 fn complain_of_status(inspection: &mut Inspection, path: &Path<'_>, position: Position, message: &str, remedy: &str) {

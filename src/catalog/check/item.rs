@@ -119,6 +119,8 @@ fn item(
         version,
         name: name?,
         department: department?.id.clone(),
+        division: department?.division,
+        cross_region: raw.cross_region.unwrap_or(false),
         valid_from,
         valid_until,
         materials: in_order,

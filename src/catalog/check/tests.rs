@@ -190,6 +190,16 @@ fn keys_and_states_are_fields_that_can_serve_as_such() {
             "[secret]",
             "25:22: datasets[0].secondary_keys[0]: the key `secret` is a field that may `never` be used",
         ),
+        (
+            "[name]",
+            "[name]\n    division: status",
+            "26:15: datasets[0].division: the field `status` does not hold a division",
+        ),
+        (
+            "disclosure: masked",
+            "disclosure: aggregate_only",
+            "24:10: datasets[0].key: the key `resident_id` is a field for statistics only",
+        ),
         ("field: status", "field: name", "26:22: datasets[0].status.field: the status field is not of kind `code`"),
         (
             "ordinary: [\"0\"]",
@@ -200,6 +210,7 @@ fn keys_and_states_are_fields_that_can_serve_as_such() {
     ] {
         expect(&[(old, new)], &[expected]);
     }
+    expect(&[("disclosure: masked", "disclosure: join_key_only")], &[]);
     let optional = [("sensitivity: 2\n", "sensitivity: 2\n        required: false\n")];
     expect(&optional, &["26:22: datasets[0].status.field: the status field is not required"]);
 }

@@ -42,6 +42,8 @@ fn dataset(changes: &mut Changes, subject: &Subject, old: &Dataset, new: &Datase
     secondary_keys(changes, subject, old, new);
     status(changes, subject, old.status.as_ref(), new.status.as_ref());
     changes.turned(subject, "placement", (old.placement.words(), new.placement.words()), compatible);
+    let division = |dataset: &Dataset| dataset.division.as_ref().map_or("none".to_owned(), ToString::to_string);
+    changes.turned(subject, "division", (division(old), division(new)), narrowing);
     changes.turned(subject, "reject_share_max", (old.reject_share_max, new.reject_share_max), compatible);
     changes.reworded(subject, "listing", &old.listing, &new.listing);
 }
@@ -144,12 +146,15 @@ fn less_disclosed(old: Disclosure, new: Disclosure) -> Effect {
         Disclosure::Plain => 3,
         Disclosure::Masked => 2,
         Disclosure::CompareOnly => 1,
-        Disclosure::Never => 0,
+        Disclosure::AggregateOnly | Disclosure::JoinKeyOnly | Disclosure::Never => 0,
     };
-    match new {
-        _ if openness(new) > openness(old) => Effect::Compatible,
-        Disclosure::Plain | Disclosure::Masked => Effect::Narrowing,
-        Disclosure::CompareOnly | Disclosure::Never => Effect::Breaking,
+    let lost = |may: fn(Disclosure) -> bool| may(old) && !may(new);
+    let uses = [Disclosure::is_compared, Disclosure::is_told, Disclosure::is_join_key, Disclosure::in_aggregates];
+    match openness(new) >= openness(old) {
+        // From one of the narrow classes to another: what it was for, it no longer is.
+        _ if uses.into_iter().any(lost) => Effect::Breaking,
+        true => Effect::Compatible,
+        false => Effect::Narrowing,
     }
 }
 

@@ -40,6 +40,7 @@ fn versions(catalog: &Catalog) -> BTreeMap<(&ItemCode, u32), &Arc<Item>> {
 fn item(changes: &mut Changes, subject: &Subject, old: &Item, new: &Item) {
     changes.reworded(subject, "name", &old.name, &new.name);
     changes.turned(subject, "department", (&old.department, &new.department), breaking);
+    changes.turned(subject, "cross_region", (old.cross_region, new.cross_region), |_, new| shorter(!*new));
     changes.turned(subject, "valid_from", (old.valid_from, new.valid_from), |old, new| shorter(new > old));
     let until = |day: Option<NaiveDate>| day.map_or("open".to_owned(), |day| day.to_string());
     let (before, after) = (old.valid_until, new.valid_until);

@@ -66,6 +66,16 @@ fn each_change_is_named_with_what_it_does() {
             "disclosure: masked",
             "compatible  field people.married: disclosure: compare_only -> masked",
         ),
+        (
+            "disclosure: compare_only",
+            "disclosure: aggregate_only",
+            "breaking    field people.married: disclosure: compare_only -> aggregate_only",
+        ),
+        (
+            "disclosure: compare_only",
+            "disclosure: join_key_only",
+            "breaking    field people.married: disclosure: compare_only -> join_key_only",
+        ),
         ("required: false", "required: true", "narrowing   field people.married: required: false -> true"),
         (married, "", "breaking    field people.married: removed"),
         (

@@ -8,7 +8,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use super::report::Tally;
 use crate::{
     audit::{AuditError, LogPart},
-    exchange::recorded::{Recorded, china_day_and_hour},
+    exchange::recorded::{Recorded, china_day_and_hour, manner},
     policy::Depends,
 };
 
@@ -47,6 +47,13 @@ struct Line<'a> {
     subject_field: Option<&'a str>,
     #[serde(default)]
     suspicion: u8,
+    channel: Option<&'a str>,
+    origin: Option<&'a str>,
+    #[serde(default)]
+    volume: u8,
+    consent: Option<IgnoredAny>,
+    operator: Option<IgnoredAny>,
+    approver: Option<IgnoredAny>,
     #[serde(borrow, default)]
     fields: Vec<&'a str>,
     #[serde(borrow, default)]
@@ -159,12 +166,16 @@ impl Questions {
             key.extend(length.to_be_bytes());
             key.extend(text.unwrap_or_default().as_bytes());
         };
-        for text in [line.department, line.dataset, line.item, line.agreement, line.subject_field] {
+        for text in
+            [line.department, line.dataset, line.item, line.agreement, line.subject_field, line.channel, line.origin]
+        {
             part(text);
         }
         part(line.client.filter(|_| depends.client));
         line.fields.iter().for_each(|field| part(Some(field)));
         key.extend([u8::from(discloses), u8::from(line.case.is_some())]);
+        key.extend(line.given().map(u8::from));
+        key.push(if depends.volume { line.volume } else { u8::MAX });
         key.push(if depends.hour { u8::try_from(hour).unwrap_or(u8::MAX) } else { u8::MAX });
         key.push(line.suspicion);
         key.extend(day.to_be_bytes());
@@ -211,6 +222,11 @@ impl Asked {
 }
 
 impl Line<'_> {
+    /// Consent, operator and approver: are they named?
+    fn given(&self) -> [bool; 3] {
+        [self.consent.is_some(), self.operator.is_some(), self.approver.is_some()]
+    }
+
     /// What a call that was decided always has.
     fn question(&self, discloses: bool, day: i64, hour: u32) -> Option<Recorded> {
         let text = |member: Option<&str>| member.map(str::to_owned);
@@ -227,6 +243,8 @@ impl Line<'_> {
             day,
             hour,
             suspicion: self.suspicion,
+            origin: text(self.origin),
+            manner: manner(self.channel, self.volume, self.given()),
         })
     }
 }

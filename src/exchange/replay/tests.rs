@@ -240,6 +240,46 @@ async fn only_calls_in_the_time_are_decided_and_refusals_before_policy_are_not()
 }
 
 #[tokio::test]
+async fn how_a_call_came_is_replayed_as_it_was_recorded() {
+    let log = rehearsed(200, 128 * 1024).await;
+    let mut files = PolicyFiles::read(&in_repository("policies")).unwrap();
+    let text = "@id(\"manner\") @why(\"x\") forbid (principal, action, resource) when { context.volume >= 50 && \
+                context.channel == \"peer\" && context.origin == \"shenzhen\" && context.consent_given && \
+                context.operator_given && context.approver_given };";
+    files.policies.push(("manner.cedar".to_owned(), text.to_owned()));
+    let candidate = files.set().unwrap();
+    let mut records = audit::read(log.path(), 0).unwrap().map(|entry| Record::from_bytes(&entry.unwrap().1).unwrap());
+    let usual = records.find(|record| record.decision == RecordedDecision::Allow).unwrap();
+    let mut unusual = usual.clone();
+    unusual.manner("peer", &"shenzhen".parse().unwrap(), 60);
+    unusual.consent = Some("C-1".parse().unwrap());
+    (unusual.operator, unusual.approver) = (Some("p1:01".to_owned()), Some("p1:02".to_owned()));
+    // Each lacks one of what the policy speaks of.
+    let lacking: [fn(&mut Record); 6] = [
+        |record| record.volume = 40,
+        |record| record.channel = None,
+        |record| record.origin = Some("guangdong".parse().unwrap()),
+        |record| record.consent = None,
+        |record| record.operator = None,
+        |record| record.approver = None,
+    ];
+    let (open, _) = audit::Log::open(log.path(), LogOptions::default()).unwrap();
+    open.append(unusual.to_bytes().unwrap()).await.unwrap();
+    for lack in lacking {
+        let mut record = unusual.clone();
+        lack(&mut record);
+        open.append(record.to_bytes().unwrap()).await.unwrap();
+        assert!(recorded::explain(&record, &GUANGDONG, &AGREEMENTS, &candidate).unwrap().decision.allows());
+    }
+    drop(open);
+    let said = recorded::explain(&unusual, &GUANGDONG, &AGREEMENTS, &candidate).unwrap().decision;
+    assert_eq!(said.policies(), ["manner"]);
+    let replay = replayed(log.path(), &plan(&candidate, &AGREEMENTS));
+    assert_eq!((replay.decided, replay.flipped.all(), replay.flipped.allow_to_deny), (207, 1, 1));
+    assert_eq!(replay.drift.all(), 0);
+}
+
+#[tokio::test]
 async fn a_segment_that_was_cut_is_an_error_and_not_fewer_calls() {
     let log = rehearsed(3_000, 128 * 1024).await;
     let mut segments: Vec<_> = std::fs::read_dir(log.path()).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -36,6 +36,16 @@ pub(crate) struct DisclosureBody {
     #[serde(default)]
     #[schema(example = "440300")]
     pub authority: Option<String>,
+    /// The caller's reference to the record of the subject's consent, 1 to 64 visible ASCII characters.
+    #[serde(default)]
+    pub consent: Option<String>,
+    /// The official in whose name the system calls: the account's name at the department, 1 to 64 visible ASCII
+    /// characters. The log keeps a pseudonym of it.
+    #[serde(default)]
+    pub operator: Option<String>,
+    /// A second official, who approved the call; takes `operator`, and is somebody else.
+    #[serde(default)]
+    pub approver: Option<String>,
     /// Whom or what the request is about: exactly one key field with its value.
     #[schema(value_type = HashMap<String, String>)]
     pub subject: Members<String>,
@@ -66,6 +76,9 @@ impl From<DisclosureBody> for Question {
             item: body.item,
             case: body.case,
             authority: body.authority,
+            consent: body.consent,
+            operator: body.operator,
+            approver: body.approver,
             subject: body.subject.0,
             asked: Asked::Fields(body.fields),
         }

@@ -39,6 +39,16 @@ pub(crate) struct VerificationBody {
     #[serde(default)]
     #[schema(example = "440300")]
     pub authority: Option<String>,
+    /// The caller's reference to the record of the subject's consent, 1 to 64 visible ASCII characters.
+    #[serde(default)]
+    pub consent: Option<String>,
+    /// The official in whose name the system calls: the account's name at the department, 1 to 64 visible ASCII
+    /// characters. The log keeps a pseudonym of it.
+    #[serde(default)]
+    pub operator: Option<String>,
+    /// A second official, who approved the call; takes `operator`, and is somebody else.
+    #[serde(default)]
+    pub approver: Option<String>,
     /// Whom or what the question is about: exactly one key field with its value.
     #[schema(value_type = HashMap<String, String>, example = json!({"resident_id": "440100188912310015"}))]
     pub subject: Members<String>,
@@ -106,7 +116,8 @@ pub(super) enum CallResponses {
     Unidentified(ProblemBody),
     #[response(
         status = 403,
-        description = "Denied by policy; `policies` names those that decided",
+        description = "Denied by policy, or allowed only with a consent or a second official that the call does not \
+                       name; `policies` names those that decided",
         content_type = "application/problem+json"
     )]
     Denied(ProblemBody),
@@ -219,6 +230,9 @@ impl From<VerificationBody> for Question {
             item: body.item,
             case: body.case,
             authority: body.authority,
+            consent: body.consent,
+            operator: body.operator,
+            approver: body.approver,
             subject: body.subject.0,
             asked: Asked::Claims(claims),
         }

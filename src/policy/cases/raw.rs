@@ -9,7 +9,7 @@ use serde::{
 
 use crate::{
     catalog::{Disclosure, SharingAttribute, yaml::At},
-    policy::Operation,
+    policy::{Channel, Operation},
 };
 
 /// One file of cases.
@@ -48,6 +48,15 @@ pub(super) struct RawCase {
     pub(super) hour: Option<At<u32>>,
     /// How much the client's calls look like a walk through the register, 0 to 3.
     pub(super) suspicion: Option<At<u8>>,
+    /// The door, and the node at which the call came in; the node of the department where it does not say.
+    pub(super) channel: Option<At<RawChannel>>,
+    pub(super) origin: Option<At<String>>,
+    /// The share of the day's calls that was used before, in percent.
+    pub(super) volume: Option<At<u8>>,
+    /// Does the caller name the subject's consent, an official, a second one?
+    pub(super) consent_given: Option<bool>,
+    pub(super) operator_given: Option<bool>,
+    pub(super) approver_given: Option<bool>,
     pub(super) agreement: Option<At<RawAgreement>>,
     /// What is otherwise than in the catalogue.
     pub(super) suppose: Option<RawSupposition>,
@@ -76,6 +85,24 @@ impl From<RawOperation> for Operation {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
+pub(super) enum RawChannel {
+    Api,
+    Peer,
+    Uplink,
+}
+
+impl From<RawChannel> for Channel {
+    fn from(raw: RawChannel) -> Self {
+        match raw {
+            RawChannel::Api => Self::Api,
+            RawChannel::Peer => Self::Peer,
+            RawChannel::Uplink => Self::Uplink,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum RawSharing {
     Unconditional,
     Conditional,
@@ -98,6 +125,8 @@ pub(super) enum RawDisclosure {
     Plain,
     Masked,
     CompareOnly,
+    AggregateOnly,
+    JoinKeyOnly,
     Never,
 }
 
@@ -107,6 +136,8 @@ impl From<RawDisclosure> for Disclosure {
             RawDisclosure::Plain => Self::Plain,
             RawDisclosure::Masked => Self::Masked,
             RawDisclosure::CompareOnly => Self::CompareOnly,
+            RawDisclosure::AggregateOnly => Self::AggregateOnly,
+            RawDisclosure::JoinKeyOnly => Self::JoinKeyOnly,
             RawDisclosure::Never => Self::Never,
         }
     }
@@ -132,10 +163,11 @@ pub(super) struct RawSupposition {
 #[serde(
     deny_unknown_fields,
     default,
-    expecting = "a mapping with `department`, `valid_from`, `valid_until` or `needs`"
+    expecting = "a mapping with `department`, `cross_region`, `valid_from`, `valid_until` or `needs`"
 )]
 pub(super) struct RawItem {
     pub(super) department: Option<At<String>>,
+    pub(super) cross_region: Option<bool>,
     pub(super) valid_from: Option<At<String>>,
     pub(super) valid_until: Option<At<String>>,
     /// The fields of the dataset that the item needs.

@@ -18,9 +18,9 @@ use crate::{
         inspection::Inspection,
         yaml::{self, At},
     },
-    identifiers::{DepartmentId, FieldName, ItemCode},
+    identifiers::{DepartmentId, FieldName, ItemCode, NodeId},
     ledger::{Agreement, Budget, Standing},
-    policy::{DEFAULT_DENY, PolicySet},
+    policy::{DEFAULT_DENY, Manner, PolicySet, Volume},
 };
 
 /// Who calls, where a case does not say, and the agreement it has.
@@ -127,6 +127,7 @@ impl Reader<'_> {
             None => CLIENT.parse().ok(),
         };
         let (hour, suspicion) = (self.hour(path, laid), self.suspicion(path, laid));
+        let (origin, manner) = (self.origin(path, laid), self.manner(path, laid));
         let (department, dataset, item, today) = (department?, dataset?, item?, today?);
         let fields = self.fields(&path.key("fields"), &fields?.value, &dataset);
         let subject_field = match laid.said(|case| &case.subject_field) {
@@ -142,6 +143,8 @@ impl Reader<'_> {
             today,
             hour: hour?,
             suspicion: suspicion?,
+            origin: origin?.unwrap_or_else(|| department.node.clone()),
+            manner: manner?,
             agreement: None,
             department,
             dataset,
@@ -221,6 +224,39 @@ impl Reader<'_> {
         Some(level.value)
     }
 
+    /// The node at which the call came in; nothing where the case does not say. The outer nothing: something was wrong.
+    fn origin(&mut self, path: &Path<'_>, laid: &Laid<'_>) -> Option<Option<NodeId>> {
+        let Some(name) = laid.said(|case| &case.origin) else { return Some(None) };
+        let found = self.catalog.nodes.get(name.value.as_str());
+        if found.is_none() {
+            self.unknown(&path.key("origin"), "node", name, self.catalog.nodes.keys().map(NodeId::as_str));
+        }
+        found.map(|node| Some(node.id.clone()))
+    }
+
+    fn manner(&mut self, path: &Path<'_>, laid: &Laid<'_>) -> Option<Manner> {
+        let volume = match laid.said(|case| &case.volume) {
+            None => Volume::default(),
+            Some(percent) if Volume::from_percent(percent.value).percent() == percent.value => {
+                Volume::from_percent(percent.value)
+            }
+            Some(percent) => {
+                let message = format!("no volume is {} percent", percent.value);
+                let remedy = "Write 0 to 100 in steps of ten, as the node says it";
+                self.inspection.complaints.add(&path.key("volume"), percent.position, message, remedy);
+                return None;
+            }
+        };
+        let given = |member: fn(&RawCase) -> &Option<bool>| laid.said(member).copied().unwrap_or_default();
+        Some(Manner {
+            channel: laid.said(|case| &case.channel).map(|said| said.value.into()).unwrap_or_default(),
+            volume,
+            consent_given: given(|case| &case.consent_given),
+            operator_given: given(|case| &case.operator_given),
+            approver_given: given(|case| &case.approver_given),
+        })
+    }
+
     fn fields<C: FromIterator<FieldName>>(&mut self, path: &Path<'_>, names: &[At<String>], dataset: &Dataset) -> C {
         self.inspection.distinct(path, names);
         let field = |(index, name): (usize, &At<String>)| {
@@ -292,7 +328,9 @@ impl Reader<'_> {
             && let Some(department) = self.department(&item.key("department"), name)
         {
             scenario.item.department = department.id;
+            scenario.item.division = department.division;
         }
+        scenario.item.cross_region = raw.item.cross_region.unwrap_or(scenario.item.cross_region);
         let mut day = |key: &str, said: &Option<At<String>>| -> Option<NaiveDate> {
             said.as_ref().and_then(|day| self.inspection.date(&item.key(key), day))
         };

@@ -14,15 +14,17 @@ use crate::policy::anatomy::{Anatomy, attribute_of_has, operands, path, paths};
 const TERMS_MAX: usize = 256;
 
 /// Whole numbers that the node says: between these, both included.
-const RANGES: [(&str, i64, i64); 4] = [
+const RANGES: [(&str, i64, i64); 5] = [
     ("context.hour", 0, 23),
     ("context.suspicion", 0, 3),
+    ("context.volume", 0, 100),
     ("context.sensitivity", 1, 4),
     ("resource.sensitivity", 1, 4),
 ];
 /// Words that the node says: one of these.
-const WORDS: [(&str, &[&str]); 2] = [
+const WORDS: [(&str, &[&str]); 3] = [
     ("resource.sharing", &["\"unconditional\"", "\"conditional\"", "\"not_shared\""]),
+    ("context.channel", &["\"api\"", "\"peer\"", "\"uplink\""]),
     ("action", &["Shuqiao::Action::\"verify\"", "Shuqiao::Action::\"disclose\""]),
 ];
 /// What is there only sometimes, and is there where an attribute of it is read.

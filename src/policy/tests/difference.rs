@@ -28,13 +28,15 @@ fn what_was_added_removed_and_changed_is_named_and_wording_is_not() {
 
 #[test]
 fn decisions_depend_on_the_hour_and_the_client_where_a_policy_names_them() {
-    let both = |client, hour| Depends { client, hour };
+    let both = |client, hour| Depends { client, hour, volume: false };
+    let whole = Depends { client: false, hour: true, volume: true };
     assert_eq!(POLICIES.depends(), both(false, false));
     let table = [
         ("principal, action, resource", "context.hour < 6", both(false, true)),
         ("principal, action, resource", "context has hour", both(false, true)),
-        ("principal, action, resource", "context == context", both(false, true)),
-        ("principal, action, resource", "[context].contains(context)", both(false, true)),
+        ("principal, action, resource", "context == context", whole),
+        ("principal, action, resource", "[context].contains(context)", whole),
+        ("principal, action, resource", "context.volume < 90", Depends { volume: true, ..Depends::default() }),
         ("principal == Shuqiao::Client::\"a\", action, resource", "true", both(true, false)),
         ("principal, action, resource", "principal == Shuqiao::Client::\"a\"", both(true, false)),
         ("principal in Shuqiao::Department::\"a\", action, resource", "true", both(false, false)),

@@ -55,9 +55,10 @@ fn scene_of(
         (granted(), granted(), often(), often(), often()),
         (subsequence(wished, 1..=whole), prop_oneof![9 => Just(dataset.key.clone()), 1 => select(every.clone())]),
         (any::<bool>(), -1..=1i64, 0..24u32, often()),
+        (proptest::option::weighted(0.2, select(Disclosure::ALL)), any::<Index>()),
     )
         .prop_map(
-            move |((verify, department, agreed, covers), grants, (fields, key), (case, days, hour, shared))| {
+            move |((verify, department, agreed, covers), grants, (fields, key), (case, days, hour, shared), class)| {
                 let (compare, disclose, consumer, same, in_force) = grants;
                 let mut scene = Scene::new();
                 let mut agreement = scene.agreement.take().unwrap();
@@ -79,6 +80,10 @@ fn scene_of(
                 scene.item.valid_until = Some(scene.today + chrono::Duration::days(days));
                 (scene.department, scene.subject_field, scene.fields) = (department, key, fields);
                 (scene.case_present, scene.hour) = (case, hour);
+                if let (Some(class), field) = class {
+                    let asked = [&scene.fields[..], &[scene.subject_field.clone()]].concat();
+                    scene.declare(field.get(&asked).clone().as_str(), class);
+                }
                 scene
             },
         )
@@ -94,9 +99,14 @@ fn may(scene: &Scene) -> bool {
         Operation::Verify => &agreement.compare,
         Operation::Disclose => &agreement.disclose,
     };
-    let may_leave = |name: &FieldName| match (declared(name).disclosure, scene.operation) {
-        (Disclosure::Never, _) | (Disclosure::CompareOnly, Operation::Disclose) => false,
-        (Disclosure::CompareOnly, Operation::Verify) | (Disclosure::Plain | Disclosure::Masked, _) => true,
+    let may_leave = |name: &FieldName| match scene.operation {
+        Operation::Verify => declared(name).disclosure.is_compared(),
+        Operation::Disclose => declared(name).disclosure.is_told(),
+    };
+    // A compare-only key finds no values: that there are some would be told about it.
+    let may_name = match (declared(&scene.subject_field).disclosure, scene.operation) {
+        (Disclosure::CompareOnly, Operation::Disclose) => false,
+        (class, _) => class.is_join_key(),
     };
     agreement.consumer == scene.department.id
         && agreement.dataset == scene.dataset.id
@@ -105,7 +115,9 @@ fn may(scene: &Scene) -> bool {
         && scene.item.is_in_force_on(scene.today)
         && scene.item.department == scene.department.id
         && scene.dataset.sharing.attribute != SharingAttribute::NotShared
-        && asked().all(|name| needed.contains(name) && may_leave(name))
+        && asked().all(|name| needed.contains(name))
+        && scene.fields.iter().all(may_leave)
+        && may_name
         && scene.fields.iter().all(|name| granted.contains(name))
         && agreement.compare.contains(&scene.subject_field)
         && (scene.case_present || asked().all(|name| declared(name).sensitivity.level() < 4))
@@ -142,7 +154,7 @@ fn protection_declared(scene: &Scene, name: &FieldName) -> u8 {
     match scene.dataset.field(name.as_str()).unwrap().1.disclosure {
         Disclosure::Plain => 0,
         Disclosure::Masked => 1,
-        Disclosure::CompareOnly | Disclosure::Never => 2,
+        Disclosure::CompareOnly | Disclosure::AggregateOnly | Disclosure::JoinKeyOnly | Disclosure::Never => 2,
     }
 }
 

@@ -36,7 +36,7 @@ fn permits(annotations: &[&str]) -> PolicySet {
 
 #[test]
 fn the_obligations_of_all_permits_that_hold_are_united() {
-    let table: [(&[&str], &[&str]); 10] = [
+    let table: [(&[&str], &[&str]); 13] = [
         (&[""], &["mask:former_name"]),
         (&["", "@obligation_mask_sensitivity(\"3\")"], &["mask:former_name", "mask:phone", "mask:status"]),
         // Of two levels the one that protects more, whichever permit says it.
@@ -66,6 +66,12 @@ fn the_obligations_of_all_permits_that_hold_are_united() {
             &["fold_not_found", "mask:former_name", "drop:phone"],
         ),
         (&["", "@qualifies(\"true\") @obligation_fold_not_found(\"true\")"], &["fold_not_found", "mask:former_name"]),
+        (&["@obligation_require_consent(\"true\")", ""], &["require_consent", "mask:former_name"]),
+        (
+            &["@obligation_require_second_approver(\"true\")", "@obligation_require_consent(\"true\")"],
+            &["require_consent", "require_second_approver", "mask:former_name"],
+        ),
+        (&["", "@obligation_rows_by_division(\"true\")"], &["rows_by_division", "mask:former_name"]),
         // A permit that does not hold obliges to nothing.
         (&["", "@obligation_drop_sensitivity(\"1\") only when { context.hour > 22 }"], &["mask:former_name"]),
     ];
@@ -74,6 +80,34 @@ fn the_obligations_of_all_permits_that_hold_are_united() {
             panic!("{annotations:?}: denied")
         };
         assert_eq!(obligations.words(), expected, "{annotations:?}");
+    }
+}
+
+#[test]
+fn rows_are_of_the_callers_division_unless_the_item_is_for_applicants_of_any() {
+    let set = permits(&["@obligation_rows_by_division(\"true\")"]);
+    let mut scene = scene();
+    let rows = |scene: &Scene| match scene.decided_by(&set) {
+        Decision::Allow { obligations, .. } => obligations.rows_of,
+        Decision::Deny { policies, .. } => panic!("denied by {policies:?}"),
+    };
+    assert_eq!(rows(&scene), Some("440100".parse().unwrap()));
+    scene.department.division = "440300".parse().unwrap();
+    assert_eq!(rows(&scene), Some("440300".parse().unwrap()));
+    scene.item.cross_region = true;
+    assert_eq!(rows(&scene), None);
+}
+
+#[test]
+fn a_claim_is_withheld_from_a_class_that_is_not_compared_and_from_no_level() {
+    let set = permits(&["@obligation_drop_sensitivity(\"1\") @obligation_mask_sensitivity(\"1\")"]);
+    for class in Disclosure::ALL {
+        let mut scene = scene();
+        scene.operation = crate::policy::Operation::Verify;
+        scene.declare("sex", *class);
+        let Decision::Allow { obligations, .. } = scene.decided_by(&set) else { panic!("denied") };
+        let expected: Vec<&str> = if class.is_compared() { vec![] } else { vec!["drop:sex"] };
+        assert_eq!(obligations.words(), expected, "{class:?}");
     }
 }
 

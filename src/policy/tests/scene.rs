@@ -6,9 +6,9 @@ use chrono::NaiveDate;
 
 use crate::{
     catalog::{self, Catalog, Dataset, Department, Disclosure, Field, Item, Sensitivity},
-    identifiers::{ClientId, FieldName},
+    identifiers::{ClientId, FieldName, NodeId},
     ledger::{Agreement, Budget, Standing},
-    policy::{Decision, Operation, PolicySet, Question},
+    policy::{Decision, Manner, Operation, PolicySet, Question},
 };
 
 pub(super) static GUANGDONG: LazyLock<Catalog> =
@@ -83,6 +83,8 @@ pub(super) struct Scene {
     pub(super) today: NaiveDate,
     pub(super) hour: u32,
     pub(super) suspicion: u8,
+    pub(super) origin: NodeId,
+    pub(super) manner: Manner,
 }
 
 impl Scene {
@@ -117,6 +119,8 @@ impl Scene {
             today: day("2026-11-24"),
             hour: 10,
             suspicion: 0,
+            origin: department.node.clone(),
+            manner: Manner::default(),
         }
     }
 
@@ -134,6 +138,8 @@ impl Scene {
             today: self.today,
             hour: self.hour,
             suspicion: self.suspicion,
+            origin: &self.origin,
+            manner: self.manner,
         }
     }
 

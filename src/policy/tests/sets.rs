@@ -76,6 +76,11 @@ fn what_is_wrong_in_a_file_is_refused_with_its_place_and_policy() {
             "not `yes`",
         ),
         (
+            "@id(\"b\") @why(\"x\") @obligation_require_consent(\"yes\")\npermit (principal, action, resource);",
+            "a.cedar:5:1: b: ",
+            "not `yes`",
+        ),
+        (
             "@id(\"b\") @why(\"x\") @obligation_mask(\"3\")\npermit (principal, action, resource);",
             "a.cedar:5:1: b: ",
             "`@obligation_mask` is no obligation",

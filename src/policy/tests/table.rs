@@ -145,6 +145,58 @@ const ROWS: &[Row] = &[
         Denied(&["compare-only-not-disclosed"]),
     ),
     (
+        "a claim on a field for statistics only",
+        |s| s.declare("sex", Disclosure::AggregateOnly),
+        Denied(&["aggregate-only-not-asked"]),
+    ),
+    (
+        "a key for statistics only",
+        |s| s.declare("resident_id", Disclosure::AggregateOnly),
+        Denied(&["aggregate-only-not-asked"]),
+    ),
+    (
+        "the value of a field for statistics only",
+        |s| {
+            s.disclose();
+            s.declare("sex", Disclosure::AggregateOnly);
+        },
+        Denied(&["aggregate-only-not-asked"]),
+    ),
+    (
+        "a claim on a field that only names the subject",
+        |s| s.declare("sex", Disclosure::JoinKeyOnly),
+        Denied(&["join-key-only-not-asked"]),
+    ),
+    (
+        "the value of a field that only names the subject",
+        |s| {
+            s.disclose();
+            s.declare("sex", Disclosure::JoinKeyOnly);
+        },
+        Denied(&["join-key-only-not-asked"]),
+    ),
+    (
+        "a subject named by such a field",
+        |s| s.declare("resident_id", Disclosure::JoinKeyOnly),
+        Allowed(&["verify-under-agreement"]),
+    ),
+    (
+        "values found by such a field",
+        |s| {
+            s.disclose();
+            s.declare("resident_id", Disclosure::JoinKeyOnly);
+        },
+        Allowed(&["disclose-under-agreement"]),
+    ),
+    (
+        "the claim of the very field that names the subject",
+        |s| {
+            s.ask(&["resident_id"]);
+            s.declare("resident_id", Disclosure::JoinKeyOnly);
+        },
+        Denied(&["join-key-only-not-asked"]),
+    ),
+    (
         "a dataset that is not shared",
         |s| s.dataset.sharing.attribute = SharingAttribute::NotShared,
         Denied(&["not-shared-datasets"]),

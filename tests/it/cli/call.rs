@@ -21,6 +21,8 @@ async fn a_call_from_the_command_line_goes_the_whole_road() {
     let right = with_case(&["--claim", "name=测试10", "--claim", "birth_date:before=2000-01-01"]);
     assert_eq!(right.code, Some(0), "{right:?}");
     assert!(right.out.starts_with("outcome: match\n") && right.out.contains("version: 0 as of 2026-"), "{right:?}");
+    let approved = ["--consent", "C-1", "--operator", "li.na", "--approver", "wu.gang", "--claim", "name=测试10"];
+    assert!(with_case(&approved).out.starts_with("outcome: match\n"));
     let range = with_case(&["--claim", "birth_date:at_least=1950-01-11", "--claim", "birth_date:at_most=1950-01-11"]);
     assert!(range.out.starts_with("outcome: match\n"), "{range:?}");
     let one_of = with_case(&["--claim", "sex:one_of=1,2"]);
@@ -41,6 +43,7 @@ async fn a_call_from_the_command_line_goes_the_whole_road() {
         (call("11440100MB9YYY997R3440101002000", &["--case", "CLI-2", "--claim", "name=测试10"]), "denied"),
         (with_case(&["--claim", "nam=测试10"]), "unknown_field"),
         (with_case(&["--claim", "birth_date=gestern"]), "invalid_value"),
+        (with_case(&["--approver", "wu.gang", "--claim", "name=测试10"]), "invalid_value"),
     ] {
         assert_eq!(said.code, Some(1), "{said:?}");
         assert_eq!(json(said.out.as_bytes())["code"], code, "{said:?}");

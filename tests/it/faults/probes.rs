@@ -31,7 +31,7 @@ async fn stopped_by(home: &Home) -> Option<String> {
 }
 
 /// Which probe stands for which forbid.
-const CAUGHT: [(&str, &str); 12] = [
+const CAUGHT: [(&str, &str); 14] = [
     ("agreement-in-force", "lapsed-agreement"),
     ("agreement-covers-item", "item-not-covered"),
     ("item-of-caller", "item-of-another"),
@@ -41,6 +41,8 @@ const CAUGHT: [(&str, &str); 12] = [
     ("fields-agreed-for-disclosure", "field-not-agreed"),
     ("never-fields", "never-field"),
     ("compare-only-not-disclosed", "compare-only-field"),
+    ("aggregate-only-not-asked", "aggregate-only-field"),
+    ("join-key-only-not-asked", "join-key-only-field"),
     ("not-shared-datasets", "dataset-not-shared"),
     ("case-required-for-sensitive", "sensitive-without-case"),
     ("enumeration-blocked", "suspected-harvester"),

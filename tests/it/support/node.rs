@@ -33,6 +33,7 @@ pub(crate) const DEPARTMENT: &str = "gz-administrative-approval";
 /// In the node's folder, where a test brings its own.
 const AGREEMENTS: &str = "agreements.yaml";
 const CATALOG: &str = "catalog";
+const POLICIES: &str = "policies";
 
 /// What a node under test is made of.
 #[derive(Clone, Copy, Default)]
@@ -47,6 +48,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) id: Option<&'a str>,
     /// Changes to the catalogue: the file, what stands in it, what shall stand there.
     pub(crate) catalog: &'a [(&'a str, &'a str, &'a str)],
+    /// Policies (Cedar) beside those of the repository.
+    pub(crate) policies: &'a str,
 }
 
 /// A node that answers on a free port of this machine until it is dropped or stopped.
@@ -97,6 +100,9 @@ impl TestNode {
         if !setup.catalog.is_empty() {
             write_catalog(&dir.path().join(CATALOG), setup.catalog);
         }
+        if !setup.policies.is_empty() {
+            write_policies(&dir.path().join(POLICIES), setup.policies);
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         database::make(dir.path()).await;
         let settings = write_settings(&dir, setup.id, listener.local_addr().unwrap(), setup.settings);
@@ -104,7 +110,7 @@ impl TestNode {
             publish(&settings, "natural-person", &registers::csv((0..setup.persons).map(registers::person))).await;
         }
         register(&settings, WINDOW, DEPARTMENT, "").await;
-        Self::serve(dir, settings, listener, setup.settings.to_owned()).await
+        Box::pin(Self::serve(dir, settings, listener, setup.settings.to_owned())).await
     }
 
     /// Stop, and start again on the same files, at another port.
@@ -254,7 +260,7 @@ fn write_settings(dir: &TempDir, id: Option<&str>, address: SocketAddr, more: &s
         id.unwrap_or("guangdong"),
         own(CATALOG, "catalogs/guangdong").display(),
         own(AGREEMENTS, "catalogs/guangdong-agreements.yaml").display(),
-        root().join("policies").display(),
+        own(POLICIES, "policies").display(),
     );
     text.push_str(&database::setting(dir.path()));
     if !more.contains("[http]") {
@@ -278,6 +284,15 @@ fn write_catalog(folder: &Path, changes: &[(&str, &str, &str)]) {
         }
         fs::write(folder.join(file.file_name()), text).unwrap();
     }
+}
+
+/// The repository's policies without their cases, and more.
+fn write_policies(folder: &Path, more: &str) {
+    fs::create_dir(folder).unwrap();
+    for name in ["shuqiao.cedarschema", "permits.cedar", "forbids.cedar"] {
+        fs::copy(root().join("policies").join(name), folder.join(name)).unwrap();
+    }
+    fs::write(folder.join("more.cedar"), more).unwrap();
 }
 
 async fn publish(settings: &Settings, dataset: &str, csv: &str) {

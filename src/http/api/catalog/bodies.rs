@@ -86,6 +86,9 @@ pub(crate) struct DatasetBody {
     /// The field that tells whether a record is in its ordinary state.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
+    /// The field that tells to which division a record belongs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    division: Option<String>,
     fields: Vec<FieldBody>,
 }
 
@@ -167,6 +170,8 @@ pub(crate) struct ItemLine {
     pub(crate) version: u32,
     pub(crate) name: Words,
     pub(crate) department: String,
+    /// Is it carried out for applicants of any division?
+    pub(crate) cross_region: bool,
     pub(crate) valid_from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) valid_until: Option<String>,
@@ -272,6 +277,7 @@ pub(crate) fn dataset(catalog: &Catalog, dataset: &Dataset) -> Option<DatasetBod
         key: dataset.key.to_string(),
         secondary_keys: dataset.secondary_keys.iter().map(ToString::to_string).collect(),
         status: dataset.status.as_ref().map(|status| status.field.to_string()),
+        division: dataset.division.as_ref().map(ToString::to_string),
         fields: dataset.fields.iter().map(field).collect(),
     })
 }
@@ -323,6 +329,7 @@ pub(crate) fn item_line(item: &Item, today: chrono::NaiveDate) -> ItemLine {
         version: item.version,
         name: (&item.name).into(),
         department: item.department.to_string(),
+        cross_region: item.cross_region,
         valid_from: item.valid_from.to_string(),
         valid_until: item.valid_until.map(|day| day.to_string()),
         in_force: item.is_in_force_on(today),
