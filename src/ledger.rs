@@ -35,9 +35,7 @@ pub use acts::{Act, Actor, ON_SITE};
 pub use agreement::{Agreement, Budget, Standing};
 pub use agreements::{AgreementEvent, AgreementStep};
 pub use alerts::{Alert, AlertFilter, AlertState, Suspicion};
-pub use application::{
-    Application, ApplicationState, Clock, Event, EventDetail, RejectionGround, SharingMode, Step, Terms,
-};
+pub use application::{Application, ApplicationState, Clock, Event, EventDetail, RejectionGround, Step, Terms};
 pub use applications::{Agreed, AgreedMark, ApplicationFilter, Dossier, Filing};
 pub use client_keys::ClientKeys;
 pub use clients::{Client, ClientStatus, Registration};
