@@ -19,6 +19,7 @@ mod applications;
 mod assertions;
 mod client_keys;
 mod clients;
+mod guesses;
 mod members;
 mod objections;
 mod open;
@@ -39,6 +40,7 @@ pub use application::{Application, ApplicationState, Clock, Event, EventDetail, 
 pub use applications::{Agreed, AgreedMark, ApplicationFilter, Dossier, Filing};
 pub use client_keys::ClientKeys;
 pub use clients::{Client, ClientStatus, Registration};
+pub use guesses::Guess;
 pub use members::Member;
 pub use objections::{Decided, Filed, Objection, ObjectionFilter, ObjectionMark, ObjectionState};
 pub use policy_sets::{By, KeptPolicySet, NewPolicySet, PolicySetState};
