@@ -21,6 +21,7 @@ mod keyed;
 mod keypages;
 mod keys;
 mod mapped;
+mod past;
 mod provider;
 mod rows;
 mod scan;
@@ -41,6 +42,7 @@ use datafusion::{
 };
 use futures::future::join_all;
 
+pub use past::PastError;
 pub use schema::{KINDS, arrow_schema, delta_columns, kinds, retyped};
 pub use sort::{BatchStream, SortPlace, sort_batches};
 

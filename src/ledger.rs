@@ -19,6 +19,7 @@ mod applications;
 mod assertions;
 mod client_keys;
 mod clients;
+mod guesses;
 mod members;
 mod objections;
 mod open;
@@ -35,12 +36,11 @@ pub use acts::{Act, Actor, ON_SITE};
 pub use agreement::{Agreement, Budget, Standing};
 pub use agreements::{AgreementEvent, AgreementStep};
 pub use alerts::{Alert, AlertFilter, AlertState, Suspicion};
-pub use application::{
-    Application, ApplicationState, Clock, Event, EventDetail, RejectionGround, SharingMode, Step, Terms,
-};
+pub use application::{Application, ApplicationState, Clock, Event, EventDetail, RejectionGround, Step, Terms};
 pub use applications::{Agreed, AgreedMark, ApplicationFilter, Dossier, Filing};
 pub use client_keys::ClientKeys;
 pub use clients::{Client, ClientStatus, Registration};
+pub use guesses::Guess;
 pub use members::Member;
 pub use objections::{Decided, Filed, Objection, ObjectionFilter, ObjectionMark, ObjectionState};
 pub use policy_sets::{By, KeptPolicySet, NewPolicySet, PolicySetState};

@@ -1,16 +1,20 @@
 //! Objections and ratings: "this is wrong" and "this was good", each bound to a receipt.
 //!
-//! Floor 3: may use `audit` (receipts, the log), `catalog`, `calendar`, `ledger`. Whoever holds a receipt of this node may
-//! object to its answer, through a registered system or an account; the provider's steward decides before the clock runs
-//! out. An open objection never closes a door: calls go on, and their answers say that there is one.
+//! Floor 3: may use `audit` (receipts, the log), `engine` (records as they were), `catalog`, `calendar`, `ledger`. The
+//! department that was answered may object, through a registered system or an account, and so may the provider; the
+//! provider's steward decides before the clock runs out. An open objection never closes a door: calls go on, and their
+//! answers say that there is one.
 //!
 //! ```text
 //! receipt + subject + what is wrong ─ verified against keys and log ─> open ─ steward ─> corrected | upheld | not_ours
-//!                                                                      └─ marks later answers ─┘
+//!                                                                      │        └ looks at the record, then and now
+//!                                                                      └─ marks later answers
 //! ```
 
 mod marks;
 mod rate;
+mod record;
+mod subject;
 
 use std::path::Path;
 
@@ -18,6 +22,7 @@ use chrono::{DateTime, Utc};
 
 pub use marks::Marks;
 pub use rate::{NewRating, rating};
+pub use record::{Archive, Look, Seen, Side, look};
 
 use crate::{
     audit::{
@@ -28,9 +33,10 @@ use crate::{
     catalog::{Catalog, Dataset},
     identifiers::{FieldName, ObjectionId, Role, VersionNo},
     keys::PublicKeys,
-    ledger::{Actor, Decided, Filed, Objection, ObjectionState},
+    ledger::{Actor, Decided, Filed, Ledger, LedgerError, Objection, ObjectionState},
     problem::{Code, Problem},
 };
+use subject::Named;
 
 /// Longest statement, in characters.
 const STATEMENT_CHARS_MAX: usize = 1_000;
@@ -61,16 +67,37 @@ pub struct Evidence<'a> {
     pub log: &'a Path,
 }
 
-/// Check a new objection; what is then to be filed. Reads one record of the log, so it blocks.
+/// A new objection in which everything is in order but perhaps whom it is about.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    filed: Filed,
+    named: Named,
+}
+
+impl Examined {
+    /// What is to be filed, if the subject was named rightly. Wrong ones are counted, for each receipt.
+    pub async fn of_the_subject(self, ledger: &Ledger, now: DateTime<Utc>) -> Result<Filed, Problem> {
+        let Self { filed, named } = self;
+        named.checked(ledger, &filed.by, now).await?;
+        Ok(filed)
+    }
+}
+
+/// Check a new objection, but for whom it is about. Reads one record of the log, so it blocks.
 pub fn examine(
     new: &NewObjection,
     by: &Actor,
     id: ObjectionId,
     evidence: Evidence<'_>,
     now: DateTime<Utc>,
-) -> Result<Filed, Problem> {
+) -> Result<Examined, Problem> {
     let claims = claims_of(&new.receipt, evidence.keys)?;
     let dataset = dataset_of(&claims, evidence.catalog)?;
+    if ![&claims.department, &dataset.provider].contains(&&by.department) {
+        let problem = Problem::new(Code::InvalidValue, "the answer was given to another department");
+        let remedy = "Let the department that asked file it, or the provider of the dataset.";
+        return Err(problem.at("/receipt").remedy(remedy));
+    }
     let (Some(version), Some(as_of)) = (claims.dataset_version, claims.as_of.clone()) else {
         let detail = "the answer came from no version of the dataset, so nothing in it can be wrong";
         return Err(Problem::new(Code::InvalidValue, detail).at("/receipt").remedy("Ask again, then object."));
@@ -79,12 +106,14 @@ pub fn examine(
     let (Some(subject_field), Some(subject)) = (record.subject_field, record.subject) else {
         return Err(Problem::new(Code::InvalidValue, "the answer is about nobody").at("/receipt"));
     };
-    if evidence.pseudonyms.pseudonym(subject_field.as_str(), &new.subject) != subject {
-        let detail = format!("`subject` is not the `{subject_field}` that was asked");
-        return Err(Problem::new(Code::InvalidValue, detail).at("/subject").remedy("Write it as in the call."));
-    }
+    let named = Named {
+        about: format!("receipt:{}", claims.jti),
+        field: subject_field.clone(),
+        right: evidence.pseudonyms.pseudonym(subject_field.as_str(), &new.subject) == subject,
+        remedy: "Ask again, and object to the new answer.",
+    };
     let due = evidence.calendar.deadline(now, evidence.working_days);
-    Ok(Filed {
+    let filed = Filed {
         id,
         call: claims.jti,
         dataset: claims.dataset,
@@ -101,7 +130,8 @@ pub fn examine(
         at: now,
         due: due.day,
         due_provisional: due.provisional,
-    })
+    };
+    Ok(Examined { filed, named })
 }
 
 fn claims_of(text: &str, keys: &PublicKeys) -> Result<ReceiptClaims, Problem> {
@@ -163,6 +193,27 @@ pub fn may_see_subject(actor: &Actor, objection: &Objection) -> bool {
     actor.department == objection.filed.provider && actor.roles.has_any(&[Role::Steward, Role::Approver])
 }
 
+/// A steward of the provider, and not who has filed it.
+fn for_steward(objection: &Objection, by: &Actor) -> Result<(), Problem> {
+    by.require(&[Role::Steward])?;
+    let filed = &objection.filed;
+    if by.department == filed.provider && by.account != filed.by {
+        return Ok(());
+    }
+    let detail = format!("the objection is for a steward of `{}` who has not filed it", filed.provider);
+    Err(Problem::new(Code::RoleRequired, detail).remedy("Let another account do it."))
+}
+
+fn ledger_failed(error: LedgerError) -> Problem {
+    match error.code() {
+        code @ Code::InvalidValue => Problem::new(code, error.to_string()).at("/reason").remedy("Say why."),
+        code => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the ledger failed");
+            Problem::new(code, "the ledger failed").remedy("Try again; the node's operator finds the cause in its log.")
+        }
+    }
+}
+
 /// What a decision says.
 #[derive(Clone, Debug)]
 pub struct Decision {
@@ -179,12 +230,8 @@ pub fn decide(
     serving: Option<VersionNo>,
     now: DateTime<Utc>,
 ) -> Result<Decided, Problem> {
-    by.require(&[Role::Steward])?;
+    for_steward(objection, by)?;
     let filed = &objection.filed;
-    if by.department != filed.provider || by.account == filed.by {
-        let detail = format!("the objection is for a steward of `{}` who has not filed it", filed.provider);
-        return Err(Problem::new(Code::RoleRequired, detail).remedy("Let another account decide."));
-    }
     if objection.state != ObjectionState::Open || decision.state == ObjectionState::Open {
         let problem = Problem::new(Code::Conflict, format!("the objection is `{}`", objection.state.as_str()));
         return Err(problem.remedy("A decision stands; whoever disagrees files a new objection."));

@@ -73,6 +73,10 @@ codes! {
     NotFound = "not_found",
     /// Somebody else was first, or the thing is not in a state in which this can be done.
     Conflict = "conflict",
+    /// The version of the dataset has been removed, or was never published here.
+    VersionRemoved = "version_removed",
+    /// Too many wrong subjects were named for one receipt or objection; no further one is looked at.
+    GuessesExceeded = "guesses_exceeded",
     /// The account has acted on the other side of the same matter, or prepared what it is to decide.
     SeparationOfDuties = "separation_of_duties",
     /// The dataset is not shared; `detail` names the legal ground.

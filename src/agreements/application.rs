@@ -74,7 +74,7 @@ pub(super) fn submitted(
     filing.add(Some(actor), Step::Applied, scenario, detail, scene.now);
     if dataset.sharing.attribute == SharingAttribute::Unconditional {
         let reason = format!("the dataset `{}` is shared without conditions", dataset.id);
-        grant(&mut filing, terms, State::Granted, scene);
+        grant(&mut filing, terms, State::Granted, scene.clocks.unconditional_days, scene);
         filing.note_grant(None, Step::GrantedByLaw, reason, scene.now);
     }
     filing
@@ -212,7 +212,7 @@ fn approved(
     let (state, step) =
         if in_part { (State::GrantedInPart, Step::ApprovedInPart) } else { (State::Granted, Step::Approved) };
     let mut filing = Filing { application: dossier.application, events: Vec::new() };
-    grant(&mut filing, terms, state, scene);
+    grant(&mut filing, terms, state, scene.clocks.sharing_days, scene);
     filing.note_grant(Some(actor), step, reason, scene.now);
     Ok(filing)
 }
@@ -280,13 +280,14 @@ fn is_less(terms: &Terms, application: &Application, scene: Scene<'_>) -> bool {
     *terms != Terms { valid_from: asked.valid_from.max(day_in_china(scene.now)), ..asked.clone() }
 }
 
-fn grant(filing: &mut Filing, terms: Terms, state: State, scene: Scene<'_>) {
+/// Grant; it can be used within so many working days.
+fn grant(filing: &mut Filing, terms: Terms, state: State, working_days: u32, scene: Scene<'_>) {
     let today = day_in_china(scene.now);
     let application = &mut filing.application;
     application.state = state;
     application.decided_at = Some(scene.now);
     application.granted = Some(Terms { valid_from: terms.valid_from.max(today), ..terms });
-    application.clock = Clock::Running { from: scene.now, working_days: scene.clocks.sharing_days };
+    application.clock = Clock::Running { from: scene.now, working_days };
     application.escalated = 0;
 }
 

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     calendar::day_in_china,
+    catalog::SharingMode,
     identifiers::{AgreementId, ApplicationId, DepartmentId, Role},
     ledger::{Actor, Agreement, AgreementEvent, AgreementStep, Application, Standing},
     problem::{Code, Problem},
@@ -168,7 +169,7 @@ fn again(
         disclose: agreement.disclose.iter().map(ToString::to_string).collect(),
         legal_basis: words("/legal_basis", &renewal.legal_basis, before.map(|before| before.legal_basis.as_str()))?,
         scenario: words("/scenario", &renewal.scenario, before.map(|before| before.scenario.as_str()))?,
-        mode: crate::ledger::SharingMode::Service.to_string(),
+        mode: SharingMode::ServiceInterface.word().to_owned(),
         calls_per_second: agreement.budget.calls_per_second.get(),
         calls_per_day: agreement.budget.calls_per_day,
         valid_from: next.max(day_in_china(now)).to_string(),

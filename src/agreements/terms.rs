@@ -17,9 +17,9 @@ use utoipa::ToSchema;
 
 use super::law::{self, Fault, Use};
 use crate::{
-    catalog::{Catalog, Dataset, SharingAttribute},
+    catalog::{Catalog, Dataset, SharingAttribute, SharingMode},
     identifiers::{DatasetId, DepartmentId, IdentifierError},
-    ledger::{SharingMode, Terms},
+    ledger::Terms,
     problem::{Code, Problem},
 };
 
@@ -101,11 +101,11 @@ impl Wish {
             return Err(not_shared(dataset));
         }
         let mode = SharingMode::from_word(&self.mode).ok_or_else(|| {
-            let known = SharingMode::ALL.iter().map(|mode| format!("`{mode}`")).collect::<Vec<_>>().join(", ");
+            let known = SharingMode::ALL.iter().map(|mode| format!("`{}`", mode.word())).collect::<Vec<_>>().join(", ");
             wrong(Code::InvalidValue, "/mode", "this is no way of sharing", format!("Write one of {known}"))
         })?;
-        if mode != SharingMode::Service {
-            let detail = format!("this node does not share by `{mode}`");
+        if mode != SharingMode::ServiceInterface {
+            let detail = format!("this node does not share by `{}`", mode.word());
             return Err(wrong(Code::InvalidValue, "/mode", detail, "Ask for `service_interface`"));
         }
         let terms = Terms {

@@ -146,7 +146,7 @@ impl ApplicationView {
             granted: application.granted.as_ref().map(TermsView::from),
             legal_basis: application.legal_basis.clone(),
             scenario: application.scenario.clone(),
-            mode: application.mode.to_string(),
+            mode: application.mode.word().to_owned(),
             renews: application.renews.as_ref().map(ToString::to_string),
             submitted_at: rfc3339(application.submitted_at),
             decided_at: application.decided_at.map(rfc3339),

@@ -1,4 +1,6 @@
-//! `shuqiao objection list | show | decide`: what was said to be wrong, on the node itself.
+//! `shuqiao objection list | show | record | decide`: what was said to be wrong, on the node itself.
+
+mod record;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,8 @@ enum ObjectionCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Look at the record that an objection is about, then and now, as a steward of the provider.
+    Record(record::RecordArgs),
     /// Decide an objection, as a steward of the provider.
     Decide(DecideArgs),
 }
@@ -85,6 +89,7 @@ pub(super) async fn run(
     match args.command {
         ObjectionCommand::List(args) => list(args, ledger, now).await?,
         ObjectionCommand::Show { id, json } => show(&find(ledger, &id).await?, json, now),
+        ObjectionCommand::Record(args) => Box::pin(record::run(args, ledger, settings, now)).await?,
         ObjectionCommand::Decide(args) => decide(args, ledger, settings, now).await?,
     }
     Ok(ExitCode::SUCCESS)

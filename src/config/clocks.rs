@@ -8,7 +8,9 @@ use super::{
 subject! {
     /// The clocks of the law, in working days of China.
     "clocks" => ClockSettings {
-        /// Working days in which a provider answers an application for data that is shared under conditions. What is shared without conditions is granted at once.
+        /// Working days in which what is shared without conditions can be used. Its application is granted at once.
+        "unconditional_days" => unconditional_days: u32 = Rule::Number(&limits::UNCONDITIONAL_DAYS);
+        /// Working days in which a provider answers an application for data that is shared under conditions.
         "review_days" => review_days: u32 = Rule::Number(&limits::REVIEW_DAYS);
         /// Working days after a grant in which what was granted can be used.
         "sharing_days" => sharing_days: u32 = Rule::Number(&limits::SHARING_DAYS);

@@ -202,6 +202,14 @@ pub const AUDIT_QUEUE: Limit = Limit::new(
 pub const CHECKPOINT_S: Limit =
     Limit::new(Unit::Seconds, 1, 10, 3_600, "between two checkpoints the log's head is vouched for by receipts only");
 
+pub const UNCONDITIONAL_DAYS: Limit = Limit::new(
+    Unit::Count("working days"),
+    1,
+    1,
+    20,
+    "State Council decree 809 gives one working day to answer what is shared without conditions, and twenty to share what was \
+     granted",
+);
 pub const REVIEW_DAYS: Limit = Limit::new(
     Unit::Count("working days"),
     1,

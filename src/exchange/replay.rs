@@ -22,6 +22,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use chrono::{DateTime, Utc};
@@ -60,6 +61,8 @@ pub struct ReplayPlan<'a> {
     pub until: DateTime<Utc>,
     /// Call ids given of each finding.
     pub examples_max: usize,
+    /// No segment is begun after it; the latest calls are read first. None: all of the time is read.
+    pub deadline: Option<Instant>,
     /// Told how many records have been read, now and then, from any thread.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -68,24 +71,32 @@ pub struct ReplayPlan<'a> {
 pub fn replay(parts: Vec<LogPart>, plan: &ReplayPlan<'_>) -> Result<Replay, AuditError> {
     let depends = plan.in_force.depends().or(plan.candidate.depends());
     let window = Window { since: plan.since, until: plan.until, depends, examples_max: plan.examples_max };
-    let questions = read_all(parts, &window, plan.progress)?;
-    Ok(judge::judge(&questions, plan))
+    let (questions, complete) = read_all(parts, &window, plan)?;
+    Ok(Replay { complete, ..judge::judge(&questions, plan) })
 }
 
-/// Read the parts, the newest first, until one lies before the window as a whole.
-fn read_all(parts: Vec<LogPart>, window: &Window, progress: &(dyn Fn(u64) + Sync)) -> Result<Questions, AuditError> {
+/// Read the parts, the newest first, until one lies before the window as a whole, or it is too late. Was all of it read?
+fn read_all(parts: Vec<LogPart>, window: &Window, plan: &ReplayPlan<'_>) -> Result<(Questions, bool), AuditError> {
     // The last of the list is the newest segment.
     let left = Mutex::new(parts);
-    let enough = AtomicBool::new(false);
+    let (enough, late) = (AtomicBool::new(false), AtomicBool::new(false));
+    let is_late = || plan.deadline.is_some_and(|deadline| Instant::now() >= deadline);
     let reader = || -> Result<Questions, AuditError> {
         let mut questions = Questions::default();
         while !enough.load(Ordering::Relaxed) {
-            let Some(part) = left.lock().unwrap_or_else(PoisonError::into_inner).pop() else { break };
+            let next = |left: &mut Vec<LogPart>| if is_late() { Err(left.is_empty()) } else { left.pop().ok_or(true) };
+            let part = match next(&mut left.lock().unwrap_or_else(PoisonError::into_inner)) {
+                Ok(part) => part,
+                Err(nothing_left) => {
+                    late.fetch_or(!nothing_left, Ordering::Relaxed);
+                    break;
+                }
+            };
             let before = questions.records_seen;
             if !questions.read(part, window)? {
                 enough.store(true, Ordering::Relaxed);
             }
-            progress(questions.records_seen - before);
+            (plan.progress)(questions.records_seen - before);
         }
         Ok(questions)
     };
@@ -97,7 +108,8 @@ fn read_all(parts: Vec<LogPart>, window: &Window, progress: &(dyn Fn(u64) + Sync
             let questions = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             all.merge(questions, window.examples_max);
         }
-        Ok(all)
+        let complete = !late.load(Ordering::Relaxed) || enough.load(Ordering::Relaxed);
+        Ok((all, complete))
     })
 }
 

@@ -14,6 +14,7 @@ use crate::{
     ledger::{Actor, By, KeptPolicySet, Ledger, LedgerError, NewPolicySet, PolicySetState},
     policy::{self, Doubt, DoubtKind, PolicyError, PolicyFiles, PolicySet, Trial, try_cases},
     problem::{Code, Problem},
+    revisions,
 };
 
 /// Complaints and failures that are told at once.
@@ -141,7 +142,9 @@ async fn examined(files: PolicyFiles, rights: &Rights, now: DateTime<Utc>) -> Re
 }
 
 /// Away from the threads that answer calls: with many agreements the probes take seconds.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Err(Problem::new(Code::Internal, "the policy set could not be examined")))
 }
@@ -175,6 +178,30 @@ fn prove(set: &PolicySet, rights: &Rights, now: DateTime<Utc>) -> Result<usize, 
     })
 }
 
+/// Would the locks hold under a revision of the catalogue? For an approver, before it is published: nodes do not answer by one
+/// under which they do not.
+pub async fn prove_revision(
+    ledger: &Ledger,
+    number: i64,
+    rights: &Rights,
+    by: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    by.require(&[Role::Approver])?;
+    let sources = revisions::sources(ledger, number).await?;
+    let rights = rights.clone();
+    aside(move || {
+        // Whether it holds together is for the review to say.
+        let Ok(catalog) = sources.check() else { return Ok(()) };
+        let proved = prove_the_locks(&catalog, &rights.agreements, &rights.policies, day_in_china(now));
+        proved.map(drop).map_err(|failed| {
+            Problem::new(Code::CatalogInvalid, failed.to_string())
+                .remedy("Change the revision, or let policies that close the lock be approved first.")
+        })
+    })
+    .await
+}
+
 /// A set of the ledger, by its hash.
 pub async fn known(ledger: &Ledger, hash: &str) -> Result<KeptPolicySet, Problem> {
     ledger.policy_set(hash).await.map_err(ledger_failed)?.ok_or_else(|| unknown(hash))
@@ -200,7 +227,7 @@ fn changed_meanwhile(hash: &str) -> Problem {
 }
 
 /// Everything that is wrong with the files, up to a bound.
-fn refused(error: &PolicyError) -> Problem {
+pub(super) fn refused(error: &PolicyError) -> Problem {
     let complaints: Vec<_> = error.complaints().iter().take(TOLD_MAX).map(ToString::to_string).collect();
     let detail = if complaints.is_empty() { error.to_string() } else { complaints.join(" | ") };
     Problem::new(error.code(), detail).remedy("Correct the files; `shuqiao policy check` finds the same.")

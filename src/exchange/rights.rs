@@ -26,6 +26,8 @@ pub struct Rights {
     pub suspensions: Arc<Suspensions>,
     /// What answers say of objections.
     pub objections: Arc<Marks>,
+    /// Why nothing is answered: the laws that are in force by the ledger could not be proven. Those above are the ones before.
+    pub unproven: Option<Problem>,
 }
 
 /// Rights in use, with the decisions that they have led to.
@@ -40,8 +42,11 @@ impl InForce {
         Self { rights, decider }
     }
 
-    /// Nothing that the call needs is stopped.
+    /// The laws are proven, and nothing that the call needs is stopped.
     pub(super) fn going_on(&self, asker: &Asker, call: &Call, agreement: Option<&Agreement>) -> Result<(), Problem> {
+        if let Some(unproven) = &self.rights.unproven {
+            return Err(unproven.clone());
+        }
         let caller = &asker.caller;
         let suspensions = &self.rights.suspensions;
         if suspensions.is_empty() {

@@ -3,6 +3,7 @@
 mod agreements;
 mod alerts;
 mod applications;
+mod calls;
 mod catalog;
 mod disclosures;
 mod health;
@@ -66,6 +67,7 @@ fn routes() -> OpenApiRouter<Arc<Node>> {
         .merge(objections::routes())
         .merge(suspensions::routes())
         .merge(policies::routes())
+        .merge(calls::routes())
         .merge(uplink::routes())
         .routes(routes!(keys::jwks))
         .routes(routes!(health::alive))

@@ -12,12 +12,15 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use aws_lc_rs::{digest, rand};
 use chrono::{DateTime, TimeDelta, Utc};
-use metrics::{counter, gauge};
+use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, Semaphore},
+};
 use uuid::Uuid;
 
 use super::{enumeration, federate, follow, shelf::Shelf, tables::tables};
@@ -110,6 +113,16 @@ pub struct Node {
     pub(super) shelf: ArcSwap<Shelf>,
     /// Of the ledger, when it was last read for what calls are decided by.
     pub(super) stamp: AtomicI64,
+    /// The same for policies and catalogue.
+    pub(super) laws_stamp: AtomicI64,
+    /// What was wrong with published versions at the last look.
+    pub(super) version_errors: Mutex<BTreeSet<String>>,
+    /// Held for a moment while rights are replaced: of two that have read, none puts back what the other has taken.
+    pub(super) taking: Mutex<()>,
+    /// Held while laws are proven and taken, perhaps for seconds: what was proven together is taken together.
+    pub(super) proving: Mutex<()>,
+    /// Have the policies of the folder not passed when they were read again?
+    pub(super) reload_failed: AtomicBool,
     /// Is a policy set of the ledger active? Then the folder's has no say.
     pub(super) policies_of_ledger: AtomicBool,
     pub(super) pseudonyms: Arc<Pseudonymiser>,
@@ -131,10 +144,10 @@ pub struct Node {
     pub(super) federation: Option<Arc<Federation>>,
     pub(super) peer_listener: std::sync::Mutex<Option<TcpListener>>,
     /// Of each dataset the index that was made last, with its version.
-    pub(super) own_indexes: tokio::sync::Mutex<HashMap<DatasetId, (u64, Vec<u8>)>>,
+    pub(super) own_indexes: Mutex<HashMap<DatasetId, (u64, Vec<u8>)>>,
+    /// Who reads the audit log through, to replay or to explain: one at a time.
+    pub(super) studies: Arc<Semaphore>,
     leaving: AtomicBool,
-    /// Why the node may not answer, besides leaving.
-    pub(super) unready: ArcSwapOption<Problem>,
 }
 
 impl Node {
@@ -205,6 +218,11 @@ impl Node {
             ledger,
             shelf: ArcSwap::from_pointee(Shelf::new(&current)),
             stamp: AtomicI64::new(stamp),
+            laws_stamp: AtomicI64::new(stamp),
+            version_errors: Mutex::default(),
+            taking: Mutex::new(()),
+            proving: Mutex::new(()),
+            reload_failed: AtomicBool::new(false),
             policies_of_ledger,
             pseudonyms,
             calendar,
@@ -222,9 +240,9 @@ impl Node {
             in_flight,
             federation,
             peer_listener: std::sync::Mutex::new(peer_listener),
-            own_indexes: tokio::sync::Mutex::default(),
+            own_indexes: Mutex::default(),
+            studies: Arc::new(Semaphore::new(1)),
             leaving: AtomicBool::new(false),
-            unready: ArcSwapOption::empty(),
         });
         node.refresh_registers().await;
         node.federate().await;
@@ -323,44 +341,12 @@ impl Node {
                 .remedy("The node's operator has to look at the disk under the log, then restart the node.")
                 .retry_after(30));
         }
-        match self.unready.load().as_deref() {
-            Some(problem) => Err(problem.clone()),
-            None => Ok(()),
-        }
+        self.exchange.rights().unproven.map_or(Ok(()), Err)
     }
 
     /// No longer ready; calls in flight are finished.
     pub(super) fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
-    }
-
-    /// Serve what has been published since the last look.
-    pub(super) async fn refresh_registers(&self) {
-        let (changed, errors) = self.engine.refresh().await;
-        for dataset in &changed {
-            if let Some(serving) = self.engine.serving(dataset) {
-                tracing::info!(%dataset, version = serving.version.0, rows = serving.rows, keyed = serving.keyed, "serving a version");
-            }
-        }
-        for error in &errors {
-            counter!("shuqiao_version_errors_total").increment(1);
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "a published version cannot be served; the one before stays"
-            );
-        }
-        for (id, declared) in &self.exchange.rights().catalog.datasets {
-            if let Some(serving) = self.engine.serving(id) {
-                let dataset = id.as_str().to_owned();
-                gauge!("shuqiao_dataset_version", "dataset" => dataset.clone()).set(serving.version.0 as f64);
-                gauge!("shuqiao_dataset_rows", "dataset" => dataset.clone()).set(serving.rows as f64);
-                gauge!("shuqiao_dataset_as_of_seconds", "dataset" => dataset.clone())
-                    .set(serving.as_of.timestamp() as f64);
-                if let Some(cycle) = declared.update_cycle.seconds() {
-                    gauge!("shuqiao_dataset_cycle_seconds", "dataset" => dataset).set(cycle as f64);
-                }
-            }
-        }
     }
 
     /// Sign where the log stands; a truncation or rewriting of what came before is then found out.

@@ -119,10 +119,13 @@ pub fn status_of(code: Code) -> u16 {
         | Code::SeparationOfDuties
         | Code::NotShared
         | Code::PeerUnknown => 403,
+        // Not 429: waiting does not help.
+        Code::GuessesExceeded => 403,
         Code::NoSuchPath | Code::NotFound | Code::UnknownService => 404,
         Code::MethodNotAllowed => 405,
         Code::RequestTimeout => 408,
         Code::Conflict | Code::PeerCallRepeated | Code::Replayed => 409,
+        Code::VersionRemoved => 410,
         Code::BodyTooLarge => 413,
         Code::UnsupportedMediaType => 415,
         Code::InvalidValue
@@ -167,6 +170,8 @@ fn title_of(code: Code) -> &'static str {
         Code::Suspended => "Suspended",
         Code::NotFound => "Not found",
         Code::Conflict => "Conflict",
+        Code::VersionRemoved => "Version removed",
+        Code::GuessesExceeded => "Too many wrong subjects",
         Code::SeparationOfDuties => "Separation of duties",
         Code::NotShared => "Dataset not shared",
         Code::RateLimited => "Too many calls",

@@ -28,6 +28,7 @@ pub(super) fn start(node: &Arc<Node>) -> Background {
     let background = Background { tasks: TaskTracker::new(), stop: CancellationToken::new() };
     background.repeat(node, LOOK_AGAIN, |node| async move { node.refresh_registers().await });
     background.repeat(node, FOLLOW, |node| async move { node.follow().await });
+    background.repeat(node, FOLLOW, |node| async move { node.follow_laws().await });
     background.repeat(node, CLOCKS, |node| async move { node.look_at_clocks().await });
     background.repeat(node, node.settings.enumeration.keep, |node| async move { node.keep_watch().await });
     background.repeat(node, UPKEEP, |node| async move {

@@ -1,6 +1,6 @@
 //! An application for data, as it is kept: what is asked, by whom, how far it has come, and everything that happened to it.
 //!
-//! Uses `identifiers`. Values only; what may follow on what is for `agreements` to say.
+//! Uses `identifiers` and a word of `catalog`. Values only; what may follow on what is for `agreements` to say.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Agreement, Budget, Standing};
-use crate::identifiers::{AgreementId, ApplicationId, ClientId, DatasetId, DepartmentId, FieldName, ItemCode};
+use crate::{
+    catalog::SharingMode,
+    identifiers::{AgreementId, ApplicationId, ClientId, DatasetId, DepartmentId, FieldName, ItemCode},
+};
 
 /// What is asked for, or granted: fields of a dataset, for the sake of items, so often, so long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,18 +69,6 @@ macro_rules! words {
             }
         }
     };
-}
-
-words! {
-    /// How data is shared (decree 809 names three ways).
-    SharingMode {
-        /// Through the calls of this node, one subject at a time.
-        Service = "service_interface",
-        /// Whole tables, again and again.
-        Batch = "batch_exchange",
-        /// A file, once.
-        File = "file_download",
-    }
 }
 
 words! {

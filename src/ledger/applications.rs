@@ -7,10 +7,13 @@ use std::num::NonZeroU32;
 use sqlx::{Any, AnyConnection, FromRow, pool::PoolConnection};
 
 use super::{
-    Agreement, Application, ApplicationState, Change, Clock, Event, EventDetail, Ledger, LedgerError, SharingMode,
-    Standing, Step, Terms, acts::note, agreements::standings, bump, millis, time,
+    Agreement, Application, ApplicationState, Change, Clock, Event, EventDetail, Ledger, LedgerError, Standing, Step,
+    Terms, acts::note, agreements::standings, bump, millis, time,
 };
-use crate::identifiers::{AgreementId, ApplicationId, DatasetId, DepartmentId};
+use crate::{
+    catalog::SharingMode,
+    identifiers::{AgreementId, ApplicationId, DatasetId, DepartmentId},
+};
 
 /// What a decision is shown, as it stands in the ledger.
 #[derive(Clone, Debug)]
@@ -268,7 +271,7 @@ async fn insert(change: &mut Change, application: &Application) -> Result<(), Le
     .bind(json(&application.asked)?)
     .bind(application.legal_basis.as_str())
     .bind(application.scenario.as_str())
-    .bind(application.mode.as_str())
+    .bind(application.mode.word())
     .bind(application.renews.as_ref().map(|id| id.as_str().to_owned()))
     .bind(application.state.as_str())
     .bind(clock_from)

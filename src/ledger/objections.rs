@@ -234,6 +234,21 @@ impl Ledger {
         Ok(true)
     }
 
+    /// Write down that somebody looks at the record that an objection is about, and why. Before it is shown.
+    pub async fn note_look(
+        &self,
+        id: &ObjectionId,
+        by: &ClientId,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), LedgerError> {
+        let action = "look at the record of an objection";
+        let reason = acts::reason(reason)?;
+        let mut change = self.write(action).await?;
+        acts::note(&mut change, by.as_str(), action, &id.to_string(), reason, now).await?;
+        change.commit().await.map_err(LedgerError::failed(action))
+    }
+
     /// The filer has read the decision; the first time counts.
     pub async fn objection_told(&self, id: &ObjectionId, now: DateTime<Utc>) -> Result<(), LedgerError> {
         sqlx::query("UPDATE objections SET told_at = $2 WHERE id = $1 AND state <> 'open' AND told_at IS NULL")

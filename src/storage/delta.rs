@@ -119,6 +119,33 @@ pub async fn read(folder: &Path) -> Result<Option<TableVersion>, StorageError> {
     version_of(&table, folder, file).await.map(Some)
 }
 
+/// A version by its number, or `None` where the log does not have it (any more). Its files may be gone all the same.
+pub async fn read_version(folder: &Path, number: VersionNo) -> Result<Option<TableVersion>, StorageError> {
+    if !is_table(folder) {
+        return Ok(None);
+    }
+    let file = |name: &str, bytes| Ok(DataFile { path: folder.join(name), bytes, cached: None });
+    version_at(unloaded(folder)?, number, folder, file).await
+}
+
+/// The same of a table wherever it is; nothing of it is loaded yet.
+pub(super) async fn version_at(
+    mut table: DeltaTable,
+    number: VersionNo,
+    shown: &Path,
+    file: impl Fn(&str, u64) -> Result<DataFile, StorageError>,
+) -> Result<Option<TableVersion>, StorageError> {
+    match table.load_version(number.0).await {
+        Ok(()) if table.version() == Some(number.0) => version_of(&table, shown, file).await.map(Some),
+        Ok(()) => Ok(None),
+        // The library has no error of its own for a log that does not go back so far: then there is no such commit.
+        Err(error) => match table.log_store().read_commit_entry(number.0).await {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) | Err(_) => Err(failed(shown, "read")(error)),
+        },
+    }
+}
+
 /// What a table that was loaded consists of; `shown` is where it is.
 pub(super) async fn version_of(
     table: &DeltaTable,
@@ -281,12 +308,16 @@ fn struct_field(column: &Column) -> StructField {
     StructField::new(column.name.clone(), kind, true)
 }
 
+/// When the data of the version that is loaded was true. Its own commit says so; later ones speak of their own.
 pub(super) async fn as_of(table: &DeltaTable, folder: &Path) -> Result<DateTime<Utc>, StorageError> {
-    let last = table.history(Some(1)).try_next().await.map_err(failed(folder, "read"))?;
-    let info = last.unwrap_or_default();
-    let stated = info.info.get(AS_OF).and_then(Value::as_str);
+    let version = table.version().unwrap_or_default();
+    let entry = table.log_store().read_commit_entry(version).await.map_err(failed(folder, "read"))?;
+    let actions = serde_json::Deserializer::from_slice(entry.as_deref().unwrap_or_default()).into_iter::<Value>();
+    let mut infos = actions.map_while(Result::ok).filter_map(|mut action| Some(action.get_mut("commitInfo")?.take()));
+    let info = infos.next().unwrap_or_default();
+    let stated = info.get(AS_OF).and_then(Value::as_str);
     let stated = stated.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.with_timezone(&Utc));
-    let committed = || info.timestamp.and_then(DateTime::from_timestamp_millis);
+    let committed = || info.get("timestamp").and_then(Value::as_i64).and_then(DateTime::from_timestamp_millis);
     Ok(stated.or_else(committed).unwrap_or(DateTime::UNIX_EPOCH))
 }
 

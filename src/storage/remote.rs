@@ -119,6 +119,12 @@ impl RemoteTable {
         Ok(Some(version))
     }
 
+    /// A version by its number; `None` where the log does not have it (any more).
+    pub(super) async fn at(&self, number: VersionNo) -> Result<Option<TableVersion>, StorageError> {
+        let table = DeltaTable::new(self.log(&self.store.reading)?);
+        delta::version_at(table, number, &PathBuf::from(&self.shown), |name, bytes| self.file(name, bytes)).await
+    }
+
     /// The number of the newest version behind the one known, else the known one; `None` where nothing was published.
     pub(super) async fn newest(&self, known: Option<VersionNo>) -> Result<Option<VersionNo>, StorageError> {
         let log = self.root().join("_delta_log");

@@ -59,4 +59,12 @@ impl Table {
             Self::Store(table) => table.newer(known).await,
         }
     }
+
+    /// A version by its number; `None` where the table's log does not have it (any more).
+    pub async fn at(&self, number: VersionNo) -> Result<Option<TableVersion>, StorageError> {
+        match self {
+            Self::Folder(folder) => delta::read_version(folder, number).await,
+            Self::Store(table) => table.at(number).await,
+        }
+    }
 }

@@ -115,7 +115,11 @@ impl Word {
                 | Reason::HolderUnknown => Self::Unavailable,
                 Reason::RecordNotOrdinary => Self::Abnormal,
                 Reason::Stale => Self::Stale,
-                Reason::NoValue | Reason::Ambiguous | Reason::RareCharacter | Reason::NotUnderstood => Self::Undecided,
+                Reason::NoValue
+                | Reason::Ambiguous
+                | Reason::RareCharacter
+                | Reason::NotUnderstood
+                | Reason::OutsideDivision => Self::Undecided,
             },
         }
     }

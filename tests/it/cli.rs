@@ -6,6 +6,7 @@ mod catalog;
 mod client;
 mod demo;
 mod id;
+mod objection;
 mod policy;
 mod publish;
 mod receipt;

@@ -3,6 +3,7 @@
 mod crowd;
 mod damage;
 mod kill;
+mod laws;
 mod log_full;
 mod probes;
 mod publication;

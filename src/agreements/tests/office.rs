@@ -36,6 +36,7 @@ impl Office {
     pub(super) fn new(ledger: Ledger) -> Self {
         let calendar = Calendar::built_in().unwrap();
         let clocks = ClockSettings {
+            unconditional_days: 1,
             review_days: 10,
             sharing_days: 20,
             extension_days_max: 10,

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     catalog::Sources,
     config::Settings,
-    http::catalog_bodies::shown,
+    exchange::review,
+    http::{catalog_bodies::shown, read_rights},
     identifiers::{AgreementId, DatasetId},
     ledger::{Agreement, Ledger, Revision},
     revisions::{self, Moment, Proposal},
@@ -187,6 +188,8 @@ impl Desk<'_> {
         let (_, held) = differ::in_force(self.settings, self.ledger).await?;
         let held: Vec<&Agreement> = held.iter().map(AsRef::as_ref).collect();
         let (number, note) = (args.number, args.note.as_str());
+        let (_, rights, _) = read_rights(self.settings, self.ledger, self.now).await?;
+        Box::pin(review::prove_revision(self.ledger, number, &rights, &actor, self.now)).await?;
         let revision = revisions::approve(self.ledger, &actor, number, note, &held, self.moment()).await?;
         said(&revision, args.json, "running nodes follow within a second", out)
     }

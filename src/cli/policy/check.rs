@@ -13,8 +13,8 @@ use super::{
     list, plural,
 };
 use crate::{
-    catalog::Complaint,
     cli::home::Home,
+    exchange::trials,
     policy::{Doubt, DoubtKind, PolicyFiles, PolicySet, try_cases},
 };
 
@@ -65,8 +65,7 @@ fn check(
     for (id, rule) in set.rules() {
         writeln!(out, "{} {id}: {}", if rule.permits { "permit" } else { "forbid" }, rule.why)?;
     }
-    let mut warnings: Vec<_> = doubts.iter().filter_map(|doubt| warning(&set, doubt)).collect();
-    warnings.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
+    let warnings = trials::warnings(&set, &doubts);
     for warning in &warnings {
         writeln!(out, "warning: {warning}")?;
     }
@@ -80,19 +79,6 @@ fn check(
 fn untested(set: &PolicySet, cases: &[crate::policy::Case]) -> Vec<Doubt> {
     let trial = try_cases(set, cases);
     trial.uncovered().map(|id| Doubt { policy: id.to_owned(), kind: DoubtKind::Untested }).collect()
-}
-
-/// A doubt where the policy stands, in the form of a complaint.
-fn warning(set: &PolicySet, doubt: &Doubt) -> Option<Complaint> {
-    let (id, rule) = set.rules().find(|(id, _)| *id == doubt.policy)?;
-    Some(Complaint {
-        file: rule.file.clone(),
-        line: rule.position.line,
-        column: rule.position.column,
-        path: id.to_owned(),
-        message: doubt.message(),
-        remedy: doubt.remedy().to_owned(),
-    })
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     audit,
     cli::home::Home,
-    exchange,
+    exchange::trials,
     identifiers::CallId,
     ledger::Ledger,
     policy::{Condition, Explanation, PolicyExplained, PolicyFiles, PolicySet, Verdict},
@@ -83,17 +83,9 @@ async fn of_call(args: &ExplainArgs, call: CallId, home: &Home, now: DateTime<Ut
         _ => None,
     };
     let set = then.map_or(policies, Arc::new);
-    let explanation = exchange::explain(&record, &ground.catalog, &ground.agreements, &set)?;
-    let mut notes = Vec::new();
-    if record.policy_set.as_deref() != Some(set.hash()) {
-        let then = record.policy_set.as_deref().unwrap_or("an unnamed one");
-        notes.push(format!("the call was decided by policy set {then}; explained here by {}", set.hash()));
-    }
-    if record.policies != explanation.decision.policies() {
-        let then = format!("{} by {}", record.decision.as_str(), record.policies.join(", "));
-        notes.push(format!("recorded: {then}; policies, catalogue or agreements have changed since"));
-    }
-    Ok(Explained { title: format!("call {call} of {}", record.time.to_rfc3339()), notes, explanation })
+    let trials::Explained { time, notes, explanation } =
+        trials::explained(&record, &ground.catalog, &ground.agreements, &set)?;
+    Ok(Explained { title: format!("call {call} of {}", time.to_rfc3339()), notes, explanation })
 }
 
 /// The very set that decided a call, if the ledger has it.

@@ -102,6 +102,7 @@ pub(super) async fn run(args: &ReplayArgs, home: &Home, now: DateTime<Utc>) -> a
         since,
         until,
         examples_max: args.examples.into(),
+        deadline: None,
         progress: &|records| {
             let all = read.fetch_add(records, Ordering::Relaxed) + records;
             bar.set_message(format!("{all} records read"));

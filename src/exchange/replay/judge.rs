@@ -39,6 +39,7 @@ pub(super) fn judge(questions: &Questions, plan: &ReplayPlan<'_>) -> Replay {
         candidate: plan.candidate.hash().to_owned(),
         since: plan.since,
         until: plan.until,
+        complete: true,
         records: questions.records_seen,
         calls: questions.calls,
         decided: questions.decided,

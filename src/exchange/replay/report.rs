@@ -151,6 +151,8 @@ pub struct Replay {
     pub candidate: String,
     pub since: DateTime<Utc>,
     pub until: DateTime<Utc>,
+    /// Was all of that time read? Else the latest calls of it were.
+    pub complete: bool,
     /// Records read; calls in the time; of them those that policy decided and those that were refused before it.
     pub records: u64,
     pub calls: u64,

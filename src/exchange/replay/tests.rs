@@ -100,6 +100,7 @@ fn plan<'a>(candidate: &'a PolicySet, agreements: &'a Agreements) -> ReplayPlan<
         since: SINCE.parse().unwrap(),
         until: UNTIL.parse().unwrap(),
         examples_max: 3,
+        deadline: None,
         progress: &|_| {},
     }
 }
@@ -127,7 +128,7 @@ async fn each_of_ten_mistakes_is_named_together_and_alone() {
     // The log is read twice more for all of the others: once for those that do not depend on the hour.
     let read = |depends| {
         let window = Window { since: together.since, until: together.until, depends, examples_max: 3 };
-        read_all(audit::parts(log.path()).unwrap(), &window, &|_| {}).unwrap()
+        read_all(audit::parts(log.path()).unwrap(), &window, &plan(&POLICIES, &AGREEMENTS)).unwrap().0
     };
     let (by_day, by_hour) = (read(POLICIES.depends()), read(all.depends()));
     for mistake in MISTAKES {

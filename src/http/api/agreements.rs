@@ -19,7 +19,7 @@ use super::{
         staff::Staff,
     },
     applications::{Named, ReasonBody, named, refused},
-    staff_responses::StaffResponses,
+    staff_responses::{ReadResponses, StaffResponses},
 };
 use crate::{
     agreements::{AgreementView, ApplicationView, GrantedEventView, Renewal},
@@ -77,7 +77,7 @@ pub(crate) struct AgreementsQuery {
     tag = "agreements",
     params(AgreementsQuery),
     security(("bearer" = [])),
-    responses((status = 200, description = "A part of the list", body = AgreementsBody), StaffResponses),
+    responses((status = 200, description = "A part of the list", body = AgreementsBody), ReadResponses),
 )]
 pub(crate) async fn list(
     State(node): State<Arc<Node>>,
@@ -111,7 +111,7 @@ pub(crate) async fn list(
     responses(
         (status = 200, description = "The agreement", body = AgreementBody),
         (status = 404, description = "No such agreement", body = ProblemBody, content_type = "application/problem+json"),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn show(

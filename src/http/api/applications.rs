@@ -21,7 +21,7 @@ use super::{
         problem::{ProblemBody, ProblemResponse},
         staff::Staff,
     },
-    staff_responses::StaffResponses,
+    staff_responses::{ReadResponses, StaffResponses},
 };
 use crate::{
     agreements::{ApplicationView, DeskError, DossierView, Listing, Review, Wish},
@@ -114,7 +114,7 @@ pub(crate) async fn apply(
     tag = "applications",
     params(ApplicationsQuery),
     security(("bearer" = [])),
-    responses((status = 200, description = "A part of the list", body = ApplicationsBody), StaffResponses),
+    responses((status = 200, description = "A part of the list", body = ApplicationsBody), ReadResponses),
 )]
 pub(crate) async fn list(
     State(node): State<Arc<Node>>,
@@ -142,7 +142,7 @@ pub(crate) async fn list(
     responses(
         (status = 200, description = "The application", body = DossierView),
         (status = 404, description = "No such application", body = ProblemBody, content_type = "application/problem+json"),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn show(

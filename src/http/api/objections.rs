@@ -1,5 +1,7 @@
 //! `/v1/objections` and `/v1/ratings`: "this is wrong", and how good an answer was.
 
+mod record;
+
 use std::sync::Arc;
 
 use axum::{
@@ -36,6 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(list, file))
         .routes(routes!(show))
         .routes(routes!(decide))
+        .routes(routes!(record::record))
         .routes(routes!(ratings, rate))
         .routes(routes!(complaints))
 }
@@ -186,8 +189,9 @@ pub(crate) struct ComplaintsBody {
 
 /// File an objection against an answer.
 ///
-/// Any registered system or account that holds the receipt may. Calls go on; answers about the subject say that there is an
-/// objection. The provider has the working days that the node's settings give.
+/// For systems and accounts of the department that asked, and of the dataset's provider. Calls go on; answers about the
+/// subject say that there is an objection. The provider has the working days that the node's settings give. After five wrong
+/// subjects for a receipt no further one is looked at.
 #[utoipa::path(
     post,
     path = "/v1/objections",
@@ -219,7 +223,9 @@ pub(crate) async fn file(
         };
         objections::examine(&new, &by, id, evidence, at.now())
     });
-    let filed = examined.await.map_err(|_| Problem::new(Code::Internal, "the objection could not be examined"))??;
+    let examined =
+        examined.await.map_err(|_| Problem::new(Code::Internal, "the objection could not be examined"))??;
+    let filed = examined.of_the_subject(&node.ledger, node.now()).await?;
     if !node.ledger.file_objection(&filed, &subject).await.map_err(ledger_failed)? {
         let problem = Problem::new(Code::Conflict, "an objection against this answer is open already");
         return Err(problem.remedy("Wait for its decision.").into());

@@ -1,5 +1,7 @@
 //! `/v1/policies`: policy sets, from proposal to roll-back.
 
+mod trials;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
@@ -15,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     super::{Node, body, problem::ProblemBody, problem::ProblemResponse, staff::Staff},
-    staff_responses::{StaffResponses, ledger_failed},
+    staff_responses::{ReadResponses, StaffResponses, ledger_failed},
 };
 use crate::{
     exchange::review::{self, Act, Proposal},
@@ -36,6 +38,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Node>> {
         .routes(routes!(approve))
         .routes(routes!(reject))
         .routes(routes!(roll_back))
+        .routes(routes!(trials::check))
+        .routes(routes!(trials::test))
+        .routes(routes!(trials::replay))
 }
 
 /// A set to be proposed.
@@ -135,7 +140,7 @@ pub(crate) struct PolicySetsQuery {
     tag = "policies",
     params(PolicySetsQuery),
     security(("bearer" = [])),
-    responses((status = 200, description = "A part of the list", body = PolicySetsBody), StaffResponses),
+    responses((status = 200, description = "A part of the list", body = PolicySetsBody), ReadResponses),
 )]
 pub(crate) async fn list(
     State(node): State<Arc<Node>>,
@@ -164,7 +169,7 @@ pub(crate) async fn list(
     responses(
         (status = 200, description = "The set", body = PolicySetView),
         (status = 404, description = "There is none of that hash", content_type = "application/problem+json", body = ProblemBody),
-        StaffResponses,
+        ReadResponses,
     ),
 )]
 pub(crate) async fn show(

@@ -252,6 +252,9 @@ fn question(service: &Service, asked: uplink::Asked) -> Question {
         item: service.item.as_str().to_owned(),
         case,
         authority: None, // No platform says it; where it matters, the key tells.
+        consent: None,
+        operator: None,
+        approver: None,
         subject: vec![(field.as_str().to_owned(), subject)],
         asked: Asked::Claims(claims.into_iter().map(claim).collect()),
     }

@@ -2,14 +2,19 @@
 
 use std::time::Instant;
 
+use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
-use shuqiao::problem::Code;
+use shuqiao::{
+    http::open_ledger,
+    problem::Code,
+    publish::{Retention, vacuum},
+};
 
 use crate::support::{
-    node::{Answered, TestNode},
+    node::{Answered, DEPARTMENT, TestNode},
     refusal::PATIENCE,
-    registers::{csv, person},
+    registers::{Person, csv, person},
 };
 
 const PATH: &str = "/v1/objections";
@@ -160,4 +165,89 @@ async fn an_answer_is_rated_once_and_a_bad_grade_says_why() {
     let bad = get(&node, &steward, "/v1/ratings/natural-person/complaints").await;
     assert_eq!(bad.json["items"][0]["reason"], "数据陈旧", "{}", bad.json);
     assert_eq!(get(&node, &window, "/v1/ratings/natural-person/complaints").await.status, 403);
+}
+
+#[tokio::test]
+async fn the_providers_steward_sees_the_record_that_answered_beside_the_one_of_today() {
+    let node = TestNode::with_persons(20).await;
+    let (steward, approver, stranger) = (
+        node.account("ps-steward", PROVIDER, "steward").await,
+        node.account("ps-approver", PROVIDER, "approver").await,
+        node.account("hr-steward", "gd-human-resources", "steward").await,
+    );
+    let window = node.token().await.to_owned();
+    let wrong = answer(&node).await;
+    let filed = post(&node, &window, PATH, &objection(&wrong.json["receipt"])).await;
+    let mended = |n| Person { name: if n == 3 { "测试叁".to_owned() } else { person(n).name }, ..person(n) };
+    node.publish("natural-person", &csv((0..20).map(mended))).await;
+
+    let id = filed.json["id"].as_str().unwrap().to_owned();
+    let record = format!("{PATH}/{id}/record");
+    let look = json!({ "subject": person(3).id.as_str(), "reason": "核对登记" });
+    for (token, code) in [(&approver, "role_required"), (&stranger, "not_found"), (&window, "role_required")] {
+        assert_eq!(post(&node, token, &record, &look).await.said(), code);
+    }
+    let other = json!({ "subject": person(4).id.as_str(), "reason": "核对登记" });
+    let refused = post(&node, &steward, &record, &other).await;
+    assert_eq!((refused.said(), &refused.json["field"]), ("invalid_value", &json!("/subject")));
+    let unsaid = json!({ "subject": person(3).id.as_str(), "reason": " " });
+    assert_eq!(post(&node, &steward, &record, &unsaid).await.json["field"], "/reason");
+
+    let calls = node.records().len();
+    let seen = post(&node, &steward, &record, &look).await;
+    assert_eq!(seen.status, 200, "{}", seen.json);
+    let (then, now) = (&seen.json["then"], &seen.json["now"]);
+    assert_eq!((&then["dataset_version"], &then["as_of"]), (&filed.json["dataset_version"], &filed.json["as_of"]));
+    assert_eq!(then["records"], json!([{ "name": "测试3" }]), "the fields of the call and no others");
+    assert_eq!(now["records"], json!([{ "name": "测试叁" }]));
+    assert!(now["dataset_version"].as_u64() > then["dataset_version"].as_u64());
+    assert_eq!(seen.json["withheld"], json!([]));
+    assert_eq!(node.records().len(), calls, "a look is no call");
+
+    let ledger = open_ledger(&node.settings).await.unwrap();
+    let acts = ledger.acts(None, 2).await.unwrap();
+    let told: Vec<_> = acts.iter().map(|act| (act.account.as_str(), act.subject.as_str(), &act.reason[..])).collect();
+    let wrongly = format!("objection:{id}");
+    assert_eq!(told, [("ps-steward", id.as_str(), "核对登记"), ("ps-steward", wrongly.as_str(), "")]);
+    assert!(acts[0].act.starts_with("look at"), "{acts:?}");
+    ledger.close().await;
+
+    let (table, spill) = (node.settings.paths.tables().join("natural-person"), node.settings.paths.data.join("spill"));
+    let retention = Retention { versions: 1, younger_than: TimeDelta::zero() };
+    let (catalog, later) = (node.node.catalog(), Utc::now() + TimeDelta::days(30));
+    vacuum(&catalog.datasets["natural-person"], &table, &spill, retention, later, false).await.unwrap();
+    let gone = post(&node, &steward, &record, &look).await;
+    assert_eq!((gone.status, gone.said()), (410, Code::VersionRemoved.as_str()), "{}", gone.json);
+}
+
+#[tokio::test]
+async fn somebody_elses_receipt_opens_nothing_and_wrong_subjects_are_counted_for_good() {
+    let node = TestNode::with_persons(20).await;
+    node.register("gz-second-window", DEPARTMENT).await;
+    node.register("sz-window", "gd-human-resources").await;
+    let (first, second, other) =
+        (node.token().await.to_owned(), node.token_of("gz-second-window").await, node.token_of("sz-window").await);
+    let receipt = answer(&node).await.json["receipt"].clone();
+    let right = objection(&receipt);
+    let wrong = |n: u64| {
+        let mut body = right.clone();
+        body["subject"] = json!(person(n).id.as_str());
+        body
+    };
+    let strange = post(&node, &other, PATH, &right).await;
+    assert_eq!((strange.said(), &strange.json["field"]), ("invalid_value", &json!("/receipt")), "{}", strange.json);
+    for (n, token) in [(4, &first), (5, &second), (6, &first)] {
+        assert_eq!(post(&node, token, PATH, &wrong(n)).await.json["field"], "/subject");
+    }
+    let node = node.restart().await;
+    let (first, second) = (node.token().await.to_owned(), node.token_of("gz-second-window").await);
+    for (n, token) in [(7, &first), (8, &second)] {
+        assert_eq!(post(&node, token, PATH, &wrong(n)).await.said(), "invalid_value");
+    }
+    for (body, token) in [(wrong(9), &first), (right.clone(), &second), (right.clone(), &first)] {
+        let refused = post(&node, token, PATH, &body).await;
+        assert_eq!((refused.status, refused.said()), (403, Code::GuessesExceeded.as_str()), "{}", refused.json);
+    }
+    let again = answer(&node).await.json["receipt"].clone();
+    assert_eq!(post(&node, &first, PATH, &objection(&again)).await.status, 201, "another receipt is another matter");
 }

@@ -192,3 +192,119 @@ async fn each_act_takes_its_role_and_rejected_sets_can_be_proposed_again() {
         assert_eq!(get(&node, &auditor, &format!("{PATH}?{query}")).await.said(), code, "{query}");
     }
 }
+
+#[tokio::test]
+async fn a_set_is_checked_and_tested_without_being_proposed() {
+    let node = TestNode::with_persons(20).await;
+    let steward = node.account("li", OFFICE, "steward").await;
+    let auditor = node.account("an", OFFICE, "auditor").await;
+    let (check, test) = (format!("{PATH}/check"), format!("{PATH}/test"));
+    let whole: BTreeMap<_, _> = PolicyFiles::read(&root().join("policies"))
+        .unwrap()
+        .texts()
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .collect();
+    for path in [&check, &test] {
+        assert_eq!(act(&node, &auditor, path, &json!({ "files": whole })).await.said(), "role_required");
+    }
+    let good = act(&node, &steward, &check, &json!({ "files": whole })).await;
+    assert_eq!(
+        (good.status, &good.json["complaints"], &good.json["warnings"]),
+        (200, &json!([]), &json!([])),
+        "{}",
+        good.json
+    );
+    assert_eq!(good.json["hash"], get(&node, &steward, PATH).await.json["deciding"]);
+    let tried = act(&node, &steward, &test, &json!({ "files": whole })).await;
+    assert_eq!((&tried.json["failed"], &tried.json["coverage"]), (&json!(0), &json!(100.0)), "{}", tried.json);
+
+    let bad = act(&node, &steward, &check, &json!({ "files": files("permit") })).await;
+    assert_eq!((bad.status, bad.json.get("hash")), (200, None), "{}", bad.json);
+    assert_eq!(
+        (&bad.json["complaints"][0]["file"], &bad.json["complaints"][0]["line"]),
+        (&json!("more.cedar"), &json!(2))
+    );
+    let unread = act(&node, &steward, &test, &json!({ "files": files("permit") })).await;
+    assert_eq!((unread.said(), &unread.json["field"]), ("policy_invalid", &json!("/files")), "{}", unread.json);
+    let doubtful = act(&node, &steward, &check, &json!({ "files": files(CLOSED) })).await;
+    assert!(
+        doubtful.json["warnings"].to_string().contains("permits only what `closed` always forbids"),
+        "{}",
+        doubtful.json
+    );
+    let mut failing = files(CLOSED);
+    let case = "cases:\n  - { name: always open, department: gd-health, dataset: natural-person, operation: verify, fields: [name], \
+                item: 11440100MB9YYY997R3440101001000, day: 2026-11-24, expect: allow }\n";
+    failing.insert("tests/a.yaml".to_owned(), case.to_owned());
+    let failed = act(&node, &steward, &test, &json!({ "files": failing })).await;
+    assert_eq!((failed.status, &failed.json["failed"]), (200, &json!(1)), "{}", failed.json);
+    assert_eq!(failed.json["cases"][0]["failures"], json!(["expected allow, got deny"]));
+    assert_eq!(get(&node, &steward, PATH).await.json["items"], json!([]), "nothing is kept");
+}
+
+#[tokio::test]
+async fn recorded_calls_are_explained_and_decided_again_under_another_set() {
+    let node = TestNode::with_persons(20).await;
+    let (steward, stranger, auditor) = (
+        node.account("li", "gd-public-security", "steward").await,
+        node.account("hu", "gd-human-resources", "steward").await,
+        node.account("an", OFFICE, "auditor").await,
+    );
+    let answered = call(&node).await.json["call_id"].as_str().unwrap().to_owned();
+    call(&node).await;
+    let path = format!("/v1/calls/{answered}/explanation");
+    for token in [&steward, &auditor] {
+        let explained = get(&node, token, &path).await;
+        assert_eq!((explained.status, &explained.json["decision"]), (200, &json!("allow")), "{}", explained.json);
+        assert_eq!(explained.json["decided_by"], json!(["verify-under-agreement"]));
+        let conditions = explained.json["policies"][0]["conditions"].to_string();
+        assert!(conditions.contains("context has agreement"), "{conditions}");
+        assert!(!explained.json.to_string().contains(person(3).id.as_str()), "no register value");
+    }
+    assert_eq!(get(&node, &stranger, &path).await.said(), "not_found");
+    let window = node.token().await.to_owned();
+    assert_eq!(get(&node, &window, &path).await.said(), "role_required");
+    for none in ["0193a5b2-7c00-7000-8000-000000000001", "yesterday"] {
+        assert_eq!(get(&node, &auditor, &format!("/v1/calls/{none}/explanation")).await.said(), "not_found");
+    }
+    let malformed = node.post("/v1/verifications", &json!({ "dataset": 7 })).await;
+    let refused =
+        get(&node, &auditor, &format!("/v1/calls/{}/explanation", malformed.json["call_id"].as_str().unwrap())).await;
+    assert_eq!((refused.status, refused.said()), (409, "conflict"), "{}", refused.json);
+
+    let replay = format!("{PATH}/replay");
+    let told = act(&node, &steward, &replay, &json!({ "files": files(CLOSED), "examples": 1 })).await;
+    assert_eq!((told.status, &told.json["complete"]), (200, &json!(true)), "{}", told.json);
+    assert_eq!(
+        (&told.json["decided"], &told.json["flipped"]["allow_to_deny"]),
+        (&json!(2), &json!(2)),
+        "{}",
+        told.json
+    );
+    assert_eq!(told.json["by_policy"][0]["policy"], "closed");
+    assert_eq!(told.json["flips"][0]["examples"], json!([answered]));
+    let set = hash(&propose(&node, &steward, &files(CLOSED)).await);
+    let kept = act(&node, &steward, &replay, &json!({ "hash": set, "against": "record" })).await;
+    assert_eq!(kept.json["flipped"]["allow_to_deny"], 2, "{}", kept.json);
+    let later = act(
+        &node,
+        &steward,
+        &replay,
+        &json!({ "hash": set, "since": "2020-01-01T00:00:00Z", "until": "2020-02-01T00:00:00Z" }),
+    )
+    .await;
+    assert_eq!(later.json["calls"], 0, "{}", later.json);
+    for (body, code) in [
+        (json!({}), "invalid_value"),
+        (json!({ "hash": set, "files": {} }), "invalid_value"),
+        (json!({ "hash": set, "against": "nothing" }), "invalid_value"),
+        (json!({ "hash": set, "examples": 101 }), "invalid_value"),
+        (json!({ "hash": set, "since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z" }), "invalid_value"),
+        (json!({ "hash": "0".repeat(64) }), "not_found"),
+        (json!({ "files": files("permit") }), "policy_invalid"),
+    ] {
+        assert_eq!(act(&node, &steward, &replay, &body).await.said(), code, "{body}");
+    }
+    assert_eq!(act(&node, &auditor, &replay, &json!({ "hash": set })).await.said(), "role_required");
+}

@@ -3,11 +3,12 @@
 use std::{fs, time::Instant};
 
 use hyper::Method;
+use shuqiao::{catalog::Value, engine::PastError, identifiers::VersionNo, problem::Code};
 
 use super::scene::{Scene, chain};
 use crate::support::{
     process::{Home, PATIENCE, client, json, verify},
-    registers::{csv, person},
+    registers::{Person, csv, person},
     s3::S3,
 };
 
@@ -74,4 +75,24 @@ async fn without_credentials_the_program_says_which_variable_is_missing() {
     let said = home.run(&["sql", "select 1"]);
     assert_ne!(said.code, Some(0), "{said:?}");
     assert!(said.err.contains("`AWS_ACCESS_KEY_ID`"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_read_as_it_was_in_a_version_of_before() {
+    let scene = Scene::with_persons(300).await;
+    let engine = scene.engine().await;
+    let first = Scene::serving(&engine).unwrap();
+    let mended = |n| Person { name: format!("后{n}"), ..person(n) };
+    scene.publish((0..300).map(mended)).await.unwrap();
+    engine.refresh().await;
+    scene.finds(&engine, &mended(7)).await;
+
+    let dataset = &scene.catalog.datasets["natural-person"];
+    let ((name, _), key) = (dataset.field("name").unwrap(), dataset.key.clone());
+    let at = async |version| engine.look_up_at(dataset, version, &key, person(7).id.as_str(), &[name]).await;
+    let then = at(first).await.unwrap();
+    assert_eq!((then.version, &then.rows[0][0]), (first, &Some(Value::Text(person(7).name))));
+    assert_ne!(Scene::serving(&engine), Some(first));
+    let never = at(VersionNo(99)).await.unwrap_err();
+    assert!(matches!(never, PastError::Removed { .. }) && never.code() == Code::VersionRemoved, "{never}");
 }

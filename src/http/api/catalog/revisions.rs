@@ -28,7 +28,7 @@ use super::super::{
 use super::bodies::{RevisionBody, shown};
 use crate::{
     catalog::Sources,
-    exchange::day_in_china,
+    exchange::{day_in_china, review},
     identifiers::{AgreementId, DatasetId, Role},
     ledger::Agreement,
     problem::{Code, Problem},
@@ -329,6 +329,7 @@ pub(crate) async fn approve(
     let ReviewBody { note } = body::of(request, node.settings.http.body_bytes_max).await?;
     let held = agreements(&node);
     let held: Vec<&Agreement> = held.iter().map(AsRef::as_ref).collect();
+    Box::pin(review::prove_revision(&node.ledger, number, &node.exchange.rights(), &actor, node.now())).await?;
     let revision = revisions::approve(&node.ledger, &actor, number, &note, &held, moment(&node)).await?;
     Ok(Json(shown(&revision)).into_response())
 }
