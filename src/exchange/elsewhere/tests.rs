@@ -57,7 +57,7 @@ fn elsewhere(ends: &[End]) -> Elsewhere {
         end: end.clone(),
         took: Duration::ZERO,
     };
-    Elsewhere { own: None, status_column: None, told: ends.iter().enumerate().map(told).collect() }
+    Elsewhere { own: None, columns: Columns::default(), told: ends.iter().enumerate().map(told).collect() }
 }
 
 fn shaped(ends: &[End]) -> Shaped {
