@@ -1,6 +1,6 @@
 //! The calling side of HTTP/1.1, as small as it can be, because it shares the cores with what it measures: requests are
 //! put together from bytes made beforehand, answers are read up to their `content-length`, and nothing of them is parsed
-//! but status, length and `retry-after`.
+//! but status, length, `retry-after` and how other nodes ended.
 
 use std::{io, net::SocketAddr};
 
@@ -24,10 +24,18 @@ pub(crate) struct Requests {
 
 impl Requests {
     pub(crate) fn about(world: &World, token: &str) -> Self {
+        Self::to(world, token, None)
+    }
+
+    /// The same to the node of an authority, or to whoever may know.
+    pub(crate) fn to(world: &World, token: &str, authority: Option<&str>) -> Self {
         let body = |person: &shuqiao::sample::Person| {
-            json!({ "dataset": "natural-person", "item": ITEM, "case": "BENCH-1",
-                    "subject": { "resident_id": person.resident_id }, "claims": { "name": person.name } })
-            .to_string()
+            let mut body = json!({ "dataset": "natural-person", "item": ITEM, "case": "BENCH-1",
+                    "subject": { "resident_id": person.resident_id }, "claims": { "name": person.name } });
+            if let Some(authority) = authority {
+                body["authority"] = authority.into();
+            }
+            body.to_string()
         };
         let head = format!(
             "POST /v1/verifications HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
@@ -42,6 +50,8 @@ impl Requests {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) has_retry_after: bool,
+    /// A node that was asked for it did not answer: such an answer is quick, and is not to be taken for a good one.
+    pub(crate) lacks_a_node: bool,
 }
 
 /// One keep-alive connection.
@@ -89,12 +99,21 @@ impl Connection {
             let Some(end) = find(&self.incoming[..self.filled], b"\r\n\r\n") else { continue };
             let head = &self.incoming[..end];
             if self.filled >= end + 4 + number_after(head, b"content-length: ") {
+                let lacks_a_node = lacks_a_node(&self.incoming[end + 4..self.filled]);
                 let status = number_after(head, b"HTTP/1.1 ") as u16;
                 let has_retry_after = status != 200 && find(head, b"\r\nretry-after: ").is_some();
-                return Ok(Answer { status, has_retry_after });
+                return Ok(Answer { status, has_retry_after, lacks_a_node });
             }
         }
     }
+}
+
+/// Is there a node in it that neither answered nor had no need to?
+fn lacks_a_node(body: &[u8]) -> bool {
+    const END: &[u8] = b"\"end\":\"";
+    let well = ["answered", "own", "ruled_out"];
+    let mut ends = memchr::memmem::find_iter(body, END).map(|at| &body[at + END.len()..]);
+    ends.any(|end| !well.iter().any(|word| end.starts_with(word.as_bytes())))
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

@@ -31,24 +31,39 @@ pub(crate) struct Home {
     pub(crate) address: SocketAddr,
 }
 
+/// What one node has that another has not.
+pub(crate) struct Kind<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) catalog: &'a Path,
+    pub(crate) receipts: Receipts,
+    /// More settings (TOML).
+    pub(crate) more: &'a str,
+}
+
 impl Home {
     /// A home over the register, with a log of its own; the node in it can be started again and again.
     pub(crate) fn make(world: &World, receipts: Receipts) -> Self {
+        Self::of(world, Kind { id: "guangdong", catalog: &root().join("catalogs/guangdong"), receipts, more: "" })
+    }
+
+    pub(crate) fn of(world: &World, kind: Kind<'_>) -> Self {
+        let Kind { id, catalog, receipts, more } = kind;
         let dir = world.scratch("node");
         fs::create_dir_all(dir.path().join("data")).unwrap();
         symlink(&world.tables, dir.path().join("data/tables")).unwrap();
-        // Free a moment ago; settings name one.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address();
         let receipts = match receipts {
             Receipts::Batch => "batch",
             Receipts::Single => "single",
         };
         let text = format!(
-            "[node]\nid = 'guangdong'\nurl = 'http://{address}'\n[log]\nlevel = 'warn'\n[tokens]\naccess_ttl_s = 3600\n\
-             [paths]\ncatalog = '{0}/catalogs/guangdong'\nagreements = '{1}'\npolicies = '{0}/policies'\n\
-             [http]\nlisten = '{address}'\n[limits]\ncalls_per_second = 1000000\n[audit]\nreceipts = '{receipts}'\n[enumeration]\nmode = 'detect'\n",
-            root().display(),
+            "[node]\nid = '{id}'\nurl = 'http://{address}'\n[log]\nlevel = 'warn'\n[tokens]\naccess_ttl_s = 3600\n\
+             [paths]\ncatalog = '{}'\nagreements = '{}'\npolicies = '{}/policies'\n\
+             [http]\nlisten = '{address}'\n[limits]\ncalls_per_second = 1000000\n[audit]\nreceipts = '{receipts}'\n\
+             [enumeration]\nmode = 'detect'\n{more}",
+            catalog.display(),
             generous_agreements(dir.path()).display(),
+            root().display(),
         );
         let home = Self { dir, address };
         fs::write(home.settings_file(), text).unwrap();
@@ -70,6 +85,11 @@ impl Home {
     pub(crate) fn token(&self) -> String {
         program::run(&self.settings_file(), &["token", CLIENT])
     }
+}
+
+/// Free a moment ago; settings name one.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// The catalogue's agreements with budgets that a benchmark does not exhaust.

@@ -17,6 +17,7 @@ mod compare;
 mod contenders;
 mod duckdb;
 mod echo;
+mod federation;
 mod growth;
 mod home;
 mod idle;
@@ -33,6 +34,7 @@ mod postgres;
 mod process;
 mod profile;
 mod program;
+mod province;
 mod publish;
 mod receipts;
 mod report;
@@ -69,6 +71,7 @@ const SECTIONS: &[(&str, Section)] = &[
     ("latency", latency::run),
     ("idle", idle::run),
     ("overload", overload::run),
+    ("federation", federation::run),
     ("profile", profile::run),
 ];
 /// Run only where it is named: it measures nothing that others would compare.

@@ -40,6 +40,7 @@ pub(crate) struct Answered {
     pub(crate) micros: u32,
     pub(crate) status: u16,
     pub(crate) has_retry_after: bool,
+    pub(crate) lacks_a_node: bool,
 }
 
 #[derive(Debug)]
@@ -170,6 +171,7 @@ async fn caller(
             micros: due.elapsed().as_micros() as u32,
             status: answer.status,
             has_retry_after: answer.has_retry_after,
+            lacks_a_node: answer.lacks_a_node,
         });
         number += 1;
     }

@@ -34,6 +34,8 @@ pub(crate) struct Scale {
     pub(crate) turn_ms: u64,
     /// Milliseconds of overload.
     pub(crate) overload_ms: u64,
+    /// Cities that a call fans out to.
+    pub(crate) cities: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -51,8 +53,8 @@ impl Options {
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
         let quick = arguments.iter().any(|argument| argument == "--quick");
         let scale = match quick {
-            true => Scale { persons: 100_000, rounds: 3, turn_ms: 400, overload_ms: 4_000 },
-            false => Scale { persons: 10_000_000, rounds: 5, turn_ms: 2_000, overload_ms: 60_000 },
+            true => Scale { persons: 100_000, rounds: 3, turn_ms: 400, overload_ms: 4_000, cities: 5 },
+            false => Scale { persons: 10_000_000, rounds: 5, turn_ms: 2_000, overload_ms: 60_000, cities: 21 },
         };
         let cache = std::env::var_os("SHUQIAO_BENCH_CACHE").unwrap_or_else(|| CACHE.into()).into();
         let mut options = Self { scale, quick, write: false, cache, compare: None, wanted: Vec::new() };
