@@ -25,11 +25,13 @@ pub(super) struct Kind {
 
 /// What came of one call.
 pub(super) struct Heard {
-    pub(super) needs: bool,
+    pub(super) kind: Arc<Kind>,
     pub(super) sent: Instant,
     pub(super) took: Duration,
     /// `match`, or `indeterminate source_unavailable accept_provisionally`.
     pub(super) said: String,
+    pub(super) status: u16,
+    pub(super) answer: Value,
 }
 
 /// Calls under way; they end when it is dropped.
@@ -43,7 +45,7 @@ impl Load {
     pub(super) fn start(window: &Arc<Window>, kinds: Vec<Kind>) -> Self {
         let (stop, mut callers) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
         for kind in kinds {
-            callers.spawn(call(Arc::clone(window), kind, Arc::clone(&stop)));
+            callers.spawn(call(Arc::clone(window), Arc::new(kind), Arc::clone(&stop)));
         }
         Self { stop, callers }
     }
@@ -59,12 +61,13 @@ impl Load {
     }
 }
 
-async fn call(window: Arc<Window>, kind: Kind, stop: Arc<AtomicBool>) -> anyhow::Result<Vec<Heard>> {
+async fn call(window: Arc<Window>, kind: Arc<Kind>, stop: Arc<AtomicBool>) -> anyhow::Result<Vec<Heard>> {
     let mut heard = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let sent = Instant::now();
         let (status, answer) = window.post(&kind.body).await?;
-        heard.push(Heard { needs: kind.needs, sent, took: sent.elapsed(), said: said(status, &answer) });
+        let (took, said) = (sent.elapsed(), said(status, &answer));
+        heard.push(Heard { kind: Arc::clone(&kind), sent, took, said, status, answer });
         tokio::time::sleep(PAUSE).await;
     }
     Ok(heard)

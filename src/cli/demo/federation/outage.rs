@@ -38,7 +38,11 @@ pub(super) async fn walk(tour: &mut Tour<'_>, places: &Places, running: &mut Run
     running.remove(AWAY).context("Zhaoqing does not run")?.kill()?;
     let dead = Instant::now();
     tokio::time::sleep(AFTER).await;
-    judge(tour, &load.end().await?, killed, dead);
+    let heard = load.end().await?;
+    judge(tour, &heard, killed, dead);
+    for one in &heard {
+        tour.examine(hukou.node, &one.kind.body, one.status, &one.answer)?;
+    }
 
     let expect = "indeterminate source_unavailable accept_provisionally";
     let step = "Zhaoqing is away, and its authority is named";
@@ -68,7 +72,7 @@ pub(super) async fn walk(tour: &mut Tour<'_>, places: &Places, running: &mut Run
 /// Hold what was heard against what must be: nothing is asserted of how long it took.
 fn judge(tour: &mut Tour<'_>, heard: &[Heard], killed: Instant, dead: Instant) {
     let phase = |needs: bool, of: &dyn Fn(&Heard) -> bool| -> Vec<&Heard> {
-        heard.iter().filter(|one| one.needs == needs && of(one)).collect()
+        heard.iter().filter(|one| one.kind.needs == needs && of(one)).collect()
     };
     let before = |one: &Heard| one.sent + one.took <= killed;
     let after = |one: &Heard| one.sent >= dead;
@@ -97,6 +101,6 @@ fn counted(calls: &[&Heard]) -> String {
 
 /// What nobody should have been told.
 fn others(heard: &[Heard], needs: bool, right: &dyn Fn(&str) -> bool) -> String {
-    let wrong: Vec<_> = heard.iter().filter(|one| one.needs == needs && !right(&one.said)).collect();
+    let wrong: Vec<_> = heard.iter().filter(|one| one.kind.needs == needs && !right(&one.said)).collect();
     wrong.first().map_or_else(String::new, |one| format!("; but {} times such as `{}`", wrong.len(), one.said))
 }

@@ -192,7 +192,8 @@ impl<'a> Tour<'a> {
         self.steps.check(step, said == outcome && ends == wanted, &format!("{said} {by}"));
     }
 
-    fn examine(&mut self, node: &str, body: &Value, status: u16, answer: &Value) -> anyhow::Result<()> {
+    /// Hold the receipts of an answer against it, for the last step.
+    pub(super) fn examine(&mut self, node: &str, body: &Value, status: u16, answer: &Value) -> anyhow::Result<()> {
         if status == 200 {
             self.evidence.examine(node, &serde_json::to_vec(body)?, answer);
         }
@@ -261,7 +262,7 @@ pub(super) fn about(person: &Person, item: &str, authority: Option<&str>) -> Val
 fn explain(answer: &Value) {
     let Some(entry) = entry_of(answer, "shenzhen") else { return };
     println!(
-        "      ruled_out: version {} of Shenzhen's register, true at {}, has no such number. The province knows by the \n      \
+        "      ruled_out: version {} of Shenzhen's register, true at {}, has no such number. The province knows by the\n      \
          index that Shenzhen has made for it: of keyed hashes, never wrong when it says no, so Shenzhen is not asked.",
         entry["dataset_version"],
         word(&entry["as_of"])
