@@ -239,6 +239,7 @@ impl<'a> Tour<'a> {
         let zhaoqing = running.get("zhaoqing").context("Zhaoqing is away")?.pid();
         println!("\nkill -9 {zhaoqing}   # then the same again; Zhaoqing comes back with:");
         println!("shuqiao serve --dir {} &", dir("zhaoqing"));
+        println!("shuqiao node status --dir {}", dir("guangzhou"));
         println!("shuqiao peer list --dir {}", dir(PROVINCE));
         println!("shuqiao suspend peer:guangzhou --reason \"an incident\" --dir {}", dir("zhaoqing"));
         println!("shuqiao audit verify --dir {}", dir("zhaoqing"));
