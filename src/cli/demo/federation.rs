@@ -10,6 +10,7 @@ mod tour;
 
 use std::{collections::BTreeMap, path::Path, process::ExitCode, sync::Arc, time::Instant};
 
+use anyhow::ensure;
 use chrono::NaiveDate;
 
 use super::{registers::SEED, steps::Steps};
@@ -23,11 +24,14 @@ const CITIES: [(&str, &str, &str); 3] =
     [("guangzhou", "440100", "Guangzhou"), ("shenzhen", "440300", "Shenzhen"), ("zhaoqing", "441200", "Zhaoqing")];
 /// The day on which the registers are as they are: the same persons at every start.
 const DAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 1).expect("a day of the calendar");
+/// Among fewer there may be nobody with an ordinary record.
+const PERSONS_MIN: u64 = 100;
 
 /// All nodes, by their names. Dropped, it leaves no process behind.
 type Running = BTreeMap<&'static str, Process>;
 
 pub(super) async fn run(dir: &Path, persons: u64, once: bool) -> anyhow::Result<ExitCode> {
+    ensure!(persons >= PERSONS_MIN, "`--persons {persons}` is too few: the tour needs {PERSONS_MIN} of each city");
     let mut stop = std::pin::pin!(stop_signal()?);
     let mut running = Running::new();
     let mut steps = Steps::default();

@@ -125,6 +125,9 @@ fn a_province_and_its_cities_answer_as_one_and_end_with_the_demo_however_it_ends
         assert!(verified.code == Some(0) && verified.out.contains("intact"), "{node}: {verified:?}");
     }
 
+    let few = shuqiao(&["demo", "--federation", "--persons", "99", "--dir", dir.path().to_str().unwrap()]);
+    assert!(few.code == Some(2) && few.err.contains("`--persons 99` is too few"), "{few:?}");
+
     // The same folder again, on other ports; the demo is killed as soon as all of them serve.
     let mut demo = Command::new(PROGRAM).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
