@@ -61,7 +61,7 @@ enum Command {
     /// Try it: make sample registers, publish them, serve them, and walk through a few calls.
     Demo(demo::DemoArgs),
     /// Serve calls.
-    Serve,
+    Serve(serve::ServeArgs),
     /// Check a file against the catalogue and publish it as the next version of a dataset.
     Publish(publish::PublishArgs),
     /// Remove data files that no version needs: left by a killed publication, or of versions that need not be kept.
@@ -136,7 +136,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let now = Utc::now();
     match command {
         Command::Demo(args) => demo::run(args, &home).await,
-        Command::Serve => serve::run(&home).await,
+        Command::Serve(args) => serve::run(args, &home).await,
         Command::Publish(args) => publish::run(args, &home.settings()?, now).await,
         Command::Vacuum(args) => vacuum::run(args, &home.settings()?, now).await,
         Command::Sample(args) => sample::run(args),

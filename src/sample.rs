@@ -24,7 +24,7 @@ use chrono::NaiveDate;
 pub use firm::{Credit, Firm};
 pub use licence::Licence;
 pub use person::Person;
-pub use write::{Made, SampleError, write};
+pub use write::{Made, SampleError, write, write_rows};
 
 pub(crate) use dice::Dice;
 use place::Places;

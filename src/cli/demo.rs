@@ -5,6 +5,7 @@
 //! second start takes seconds.
 
 mod cast;
+mod federation;
 mod files;
 mod registers;
 mod steps;
@@ -30,18 +31,30 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
+    /// A province and three cities, each a process of its own on ports that are free, in place of one node.
+    #[arg(long)]
+    federation: bool,
     /// The port on 127.0.0.1.
-    #[arg(long, default_value_t = 8640)]
+    #[arg(long, default_value_t = 8640, conflicts_with = "federation")]
     port: u16,
-    /// How many synthetic persons the register has; the other registers follow.
-    #[arg(long, default_value_t = 1_000_000)]
-    persons: u64,
+    /// How many synthetic persons the register has; the other registers follow [default: 1000000; of each city with
+    /// --federation: 20000].
+    #[arg(long)]
+    persons: Option<u64>,
     /// Stop after the tour; exit 0 only if every step came out right.
     #[arg(long)]
     once: bool,
 }
 
+/// Persons of the one register, and of each city's part.
+const PERSONS: u64 = 1_000_000;
+const PERSONS_OF_A_CITY: u64 = 20_000;
+
 pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode> {
+    if args.federation {
+        let persons = args.persons.unwrap_or(PERSONS_OF_A_CITY);
+        return Box::pin(federation::run(&home.dir, persons, args.once)).await;
+    }
     // First of all: a port that is taken is found before minutes are spent.
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], args.port));
     let listener = TcpListener::bind(address)
@@ -53,7 +66,7 @@ pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode>
     println!("shuqiao demo in {}", home.dir.display());
 
     let catalog = published(&settings).await?;
-    registers::publish_all(&home.dir, args.persons, &catalog, &settings).await?;
+    registers::publish_all(&home.dir, args.persons.unwrap_or(PERSONS), &catalog, &settings).await?;
     let ledger = open_ledger(&settings).await?;
     let clients = cast::register(&ledger, &catalog, &settings.paths.clients(), Utc::now()).await?;
     ledger.close().await;

@@ -103,7 +103,7 @@ fn list(members: &[Member], as_json: bool) {
 }
 
 /// The card as the settings have it; a node that runs renews it by itself.
-fn card(settings: &Settings) -> anyhow::Result<Card> {
+pub(super) fn card(settings: &Settings) -> anyhow::Result<Card> {
     let paths = &settings.paths;
     let endpoint = match (&settings.federation.endpoint, settings.federation.address) {
         (Endpoint::Url(url), _) => url.clone(),

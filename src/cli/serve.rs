@@ -4,9 +4,11 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use chrono::Utc;
+use clap::Args;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
 };
 
 use super::home::Home;
@@ -15,7 +17,14 @@ use crate::{
     telemetry,
 };
 
-pub(super) async fn run(home: &Home) -> anyhow::Result<ExitCode> {
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Stop when standard input ends, too: for a program that starts nodes, and must not leave them behind.
+    #[arg(long)]
+    until_input_ends: bool,
+}
+
+pub(super) async fn run(args: ServeArgs, home: &Home) -> anyhow::Result<ExitCode> {
     let settings = home.settings()?;
     telemetry::init(&settings.log);
     let metrics = telemetry::install_metrics()?;
@@ -26,7 +35,14 @@ pub(super) async fn run(home: &Home) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {address} (`http.listen` in the settings)"))?;
     tracing::info!(%address, node = %node.settings.node.id, "serving");
     tokio::spawn(reload_at_hangup(Arc::clone(&node), signal(SignalKind::hangup())?));
-    Box::pin(http::serve(Arc::clone(&node), listener, stop_signal()?)).await;
+    let (told, ended) = (stop_signal()?, args.until_input_ends.then(input_ended));
+    let stop = async move {
+        match ended {
+            Some(ended) => tokio::select! { () = told => {} _ = ended => {} },
+            None => told.await,
+        }
+    };
+    Box::pin(http::serve(Arc::clone(&node), listener, stop)).await;
     tracing::info!("stopped; every answered call is in the log");
     Ok(ExitCode::SUCCESS)
 }
@@ -46,6 +62,16 @@ async fn reload_at_hangup(node: Arc<Node>, mut hangup: Signal) {
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "reading again failed"),
         }
     }
+}
+
+/// Resolves (as an error: nobody sends) when nothing more comes from standard input.
+fn input_ended() -> oneshot::Receiver<()> {
+    let (held, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        drop(held);
+    });
+    ended
 }
 
 /// Resolves at SIGTERM or SIGINT.

@@ -3,7 +3,7 @@
 use chrono::{Datelike, NaiveDate};
 
 use super::{Cell, Kind, Row, World, names};
-use crate::identifiers::{ResidentId, Sex};
+use crate::identifiers::{DivisionCode, ResidentId, Sex};
 
 pub(super) const COLUMNS: &[&str] = &[
     "resident_id",
@@ -53,6 +53,17 @@ pub struct Person {
 }
 
 impl World {
+    /// The persons of an area, in the order of their numbers, without end: `take` as many as are wanted. There is none of
+    /// an area in which nobody lives.
+    pub fn residents(&self, area: DivisionCode) -> impl Iterator<Item = Person> + '_ {
+        let numbers = match self.places.has(&area) {
+            true => 0..u64::MAX,
+            false => 0..0,
+        };
+        let there = numbers.filter(move |number| area.contains(&self.places.division(*number).code));
+        there.map(|number| self.person(number))
+    }
+
     /// Person number `number` of this world.
     pub fn person(&self, number: u64) -> Person {
         let mut dice = self.dice(Kind::Person, number);

@@ -63,6 +63,15 @@ impl Places {
         *dice.pick(&self.divisions)
     }
 
+    pub(super) fn has(&self, area: &DivisionCode) -> bool {
+        self.slots.iter().any(|slot| area.contains(&self.divisions[usize::from(slot.division)].code))
+    }
+
+    /// The division of person number `number`, who need not be made for it.
+    pub(super) fn division(&self, number: u64) -> &Division {
+        &self.divisions[usize::from(self.slots[(number % SLOTS as u64) as usize].division)]
+    }
+
     /// Person number `number`'s place, date and ID. Different numbers have different IDs: a slot comes up once a round, the
     /// slots of one division and year count their people together, and a permutation spreads the count over the days and
     /// serials. An abolished code belongs to one division only, so it cannot make two IDs equal either.

@@ -67,20 +67,43 @@ pub fn write(request: &SampleRequest, out: &Path, progress: &dyn Fn(u64)) -> Res
         Some("parquet") => true,
         _ => return Err(SampleError::UnknownFormat(out.to_owned())),
     };
+    let bytes = whole(out, |file| match as_parquet {
+        true => write_parquet(request, file, progress),
+        false => write_csv(request, file, progress),
+    })?;
+    Ok(Made { rows: request.rows, bytes })
+}
+
+/// The same for rows that were chosen, as CSV.
+pub fn write_rows<R: Row>(register: Register, rows: impl Iterator<Item = R>, out: &Path) -> Result<Made, SampleError> {
+    let mut made = 0;
+    let bytes = whole(out, |file| {
+        let mut writer = BufWriter::with_capacity(1 << 20, file);
+        writeln!(writer, "{}", register.columns().join(","))?;
+        let mut line = Vec::new();
+        for row in rows {
+            line.clear();
+            csv_line(&mut line, &row);
+            writer.write_all(&line)?;
+            made += 1;
+        }
+        writer.flush()
+    })?;
+    Ok(Made { rows: made, bytes })
+}
+
+/// Fill a file that appears under its name when it is whole; its size.
+fn whole(out: &Path, fill: impl FnOnce(File) -> io::Result<()>) -> Result<u64, SampleError> {
     let failed = |source| SampleError::File { path: out.to_owned(), source };
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Readable as any file that the user makes; a temporary file by itself would be the owner's only.
     let permissions = Permissions::from_mode(0o666);
     let temporary = tempfile::Builder::new().permissions(permissions).tempfile_in(folder).map_err(failed)?;
     let file = temporary.reopen().map_err(failed)?;
-    if as_parquet {
-        write_parquet(request, file, progress).map_err(failed)?;
-    } else {
-        write_csv(request, file, progress).map_err(failed)?;
-    }
+    fill(file).map_err(failed)?;
     let bytes = temporary.as_file().metadata().map_err(failed)?.len();
     temporary.persist(out).map_err(|error| failed(error.error))?;
-    Ok(Made { rows: request.rows, bytes })
+    Ok(bytes)
 }
 
 fn write_csv(request: &SampleRequest, file: File, progress: &dyn Fn(u64)) -> io::Result<()> {
@@ -160,22 +183,26 @@ fn row(world: &World, register: Register, number: u64) -> Box<dyn Row> {
 fn csv_chunk(world: &World, register: Register, first: u64, last: u64) -> Vec<u8> {
     let mut text = Vec::with_capacity(usize::try_from(last - first).unwrap_or(0) * 160);
     for number in first..last {
-        for (position, cell) in row(world, register, number).cells().into_iter().enumerate() {
-            if position > 0 {
-                text.push(b',');
-            }
-            let written = match cell {
-                Cell::Nothing => Ok(()),
-                Cell::Text(value) => text.write_all(value.as_bytes()),
-                Cell::Date(day) => write!(text, "{day}"),
-                Cell::Integer(number) => write!(text, "{number}"),
-                Cell::Boolean(truth) => write!(text, "{truth}"),
-            };
-            written.expect("a vector takes every byte");
-        }
-        text.push(b'\n');
+        csv_line(&mut text, row(world, register, number).as_ref());
     }
     text
+}
+
+fn csv_line(text: &mut Vec<u8>, row: &dyn Row) {
+    for (position, cell) in row.cells().into_iter().enumerate() {
+        if position > 0 {
+            text.push(b',');
+        }
+        let written = match cell {
+            Cell::Nothing => Ok(()),
+            Cell::Text(value) => text.write_all(value.as_bytes()),
+            Cell::Date(day) => write!(text, "{day}"),
+            Cell::Integer(number) => write!(text, "{number}"),
+            Cell::Boolean(truth) => write!(text, "{truth}"),
+        };
+        written.expect("a vector takes every byte");
+    }
+    text.push(b'\n');
 }
 
 /// The Arrow schema of a register's sample: dates, numbers and truth values typed, all else text.
@@ -276,6 +303,20 @@ mod tests {
         assert!((0.0005..0.01).contains(&share(&|person| person.name.contains('·'))), "dotted names");
         let abolished = |person: &super::super::Person| person.resident_id.division_digits() != person.division;
         assert!((0.005..0.2).contains(&share(&abolished)), "abolished divisions");
+    }
+
+    #[test]
+    fn the_residents_of_an_area_are_persons_of_the_world_and_an_area_without_any_has_none() {
+        let world = World::new(1, "2026-11-01".parse().unwrap(), 1_000);
+        let of = |area: &str| world.residents(area.parse().unwrap());
+        let there: Vec<_> = (0..2_000).map(|number| world.person(number)).collect();
+        let there: Vec<_> = there.into_iter().filter(|person| person.division.starts_with("4403")).collect();
+        assert!(there.len() > 50 && of("440300").take(there.len()).eq(there.iter().cloned()));
+        assert_eq!(of("110000").count(), 0);
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("chosen.csv");
+        write_rows(Register::NaturalPerson, of("440000").take(500), &out).unwrap();
+        assert_eq!(std::fs::read(out).unwrap(), made(Register::NaturalPerson, 500, "all.csv"));
     }
 
     #[test]

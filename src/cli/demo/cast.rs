@@ -14,14 +14,14 @@ use crate::{
 };
 
 /// A system, or a person with roles.
-struct Member {
+pub(super) struct Member {
     id: &'static str,
     department: &'static str,
     name: &'static str,
     roles: &'static str,
 }
 
-const fn system(id: &'static str, department: &'static str, name: &'static str) -> Member {
+pub(super) const fn system(id: &'static str, department: &'static str, name: &'static str) -> Member {
     Member { id, department, name, roles: "" }
 }
 
@@ -49,8 +49,20 @@ pub(super) async fn register(
     folder: &Path,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Vec<ClientId>> {
-    let mut systems = Vec::new();
-    for member in SYSTEMS.iter().chain(&PERSONS) {
+    enrol(&PERSONS, ledger, catalog, folder, now).await?;
+    enrol(&SYSTEMS, ledger, catalog, folder, now).await
+}
+
+/// Register these, unless they are; their names.
+pub(super) async fn enrol(
+    members: &[Member],
+    ledger: &Ledger,
+    catalog: &Catalog,
+    folder: &Path,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<ClientId>> {
+    let mut enrolled = Vec::new();
+    for member in members {
         let id: ClientId = member.id.parse()?;
         let department = member.department.parse()?;
         if !catalog.departments.contains_key(&department) {
@@ -62,9 +74,7 @@ pub(super) async fn register(
             let (name, roles) = (member.name.to_owned(), member.roles.parse()?);
             ledger.register_client(Registration { id: id.clone(), department, name, keys, roles }, now).await?;
         }
-        if member.roles.is_empty() {
-            systems.push(id);
-        }
+        enrolled.push(id);
     }
-    Ok(systems)
+    Ok(enrolled)
 }

@@ -1,8 +1,20 @@
 //! `shuqiao demo`.
 
-use std::{fs, net::TcpListener};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
-use crate::support::process::{Said, free_address, shuqiao};
+use shuqiao::config::Settings;
+
+use crate::support::process::{PATIENCE, PROGRAM, Said, free_address, shuqiao};
+
+const NODES: [&str; 4] = ["guangdong", "guangzhou", "shenzhen", "zhaoqing"];
 
 fn demo(dir: &str, port: u16) -> Said {
     shuqiao(&["demo", "--once", "--persons", "2000", "--dir", dir, "--port", &port.to_string()])
@@ -81,4 +93,48 @@ fn a_folder_that_cannot_be_made_is_named() {
     let said = demo(file.to_str().unwrap(), free_address().port());
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("a-file"), "{said:?}");
+}
+
+/// Where the nodes of a federation demo answered last.
+fn addresses(folder: &Path) -> [SocketAddr; 4] {
+    NODES.map(|node| {
+        let file = folder.join("federation").join(node).join("shuqiao.toml");
+        Settings::load(Some(&file), &[]).unwrap().http.listen
+    })
+}
+
+fn nobody_answers_at(addresses: &[SocketAddr]) {
+    let until = Instant::now() + PATIENCE;
+    while let Some(address) = addresses.iter().find(|address| TcpStream::connect(address).is_ok()) {
+        assert!(Instant::now() < until, "a node outlives its demo at {address}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_province_and_its_cities_answer_as_one_and_end_with_the_demo_however_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ["demo", "--federation", "--once", "--persons", "2000", "--dir", dir.path().to_str().unwrap()];
+    let first = shuqiao(&arguments);
+    assert_eq!((first.code, steps(&first)), (Some(0), (17, 0)), "{first:?}");
+    assert_eq!(first.out.matches("published as version 0").count(), 4, "{first:?}");
+    nobody_answers_at(&addresses(dir.path()));
+    for node in NODES {
+        let folder = dir.path().join("federation").join(node);
+        let verified = shuqiao(&["audit", "verify", "--dir", folder.to_str().unwrap()]);
+        assert!(verified.code == Some(0) && verified.out.contains("intact"), "{node}: {verified:?}");
+    }
+
+    let few = shuqiao(&["demo", "--federation", "--persons", "99", "--dir", dir.path().to_str().unwrap()]);
+    assert!(few.code == Some(2) && few.err.contains("`--persons 99` is too few"), "{few:?}");
+
+    // The same folder again, on other ports; the demo is killed as soon as all of them serve.
+    let mut demo = Command::new(PROGRAM).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<_> = lines.take_while(|line| !line.contains("know each other")).collect();
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert_eq!(said.iter().filter(|line| line.contains(" serves ")).count(), 4, "{said:?}");
+    assert!(said.iter().all(|line| !line.contains("published")), "{said:?}");
+    nobody_answers_at(&addresses(dir.path()));
 }

@@ -29,7 +29,7 @@ use super::{
 
 /// How long anything that must happen may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-const PROGRAM: &str = env!("CARGO_BIN_EXE_shuqiao");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shuqiao");
 
 /// A node's folder with everything in it that `serve` needs, and a port of its own.
 pub(crate) struct Home {
