@@ -12,6 +12,7 @@
 mod answer;
 mod body;
 mod call;
+mod counting;
 mod decider;
 mod defence;
 mod demand;
@@ -26,6 +27,7 @@ pub mod review;
 mod rights;
 mod shape;
 pub mod trials;
+mod statistics;
 
 pub use answer::{Answer, Credential, Exchange, Incoming, Parts, Refusal, day_in_china};
 pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
@@ -35,6 +37,7 @@ pub use elsewhere::NodeBody;
 pub use probes::{ProbeFailed, prove_the_locks};
 pub use recorded::{NotExplained, explain};
 pub use rights::Rights;
+pub use statistics::{Statement, Statistics, StatisticsLimits};
 
 #[cfg(test)]
 mod fixtures;

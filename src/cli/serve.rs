@@ -2,16 +2,12 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::Context;
 use chrono::Utc;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::home::Home;
 use crate::{
-    http::{self, Node, Reloaded},
+    http::{self, Listeners, Node, Reloaded},
     telemetry,
 };
 
@@ -21,12 +17,11 @@ pub(super) async fn run(home: &Home) -> anyhow::Result<ExitCode> {
     let metrics = telemetry::install_metrics()?;
     let address = settings.http.listen;
     let node = Box::pin(Node::open(settings, metrics, Utc::now)).await?;
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} (`http.listen` in the settings)"))?;
-    tracing::info!(%address, node = %node.settings.node.id, "serving");
+    let listeners = Listeners::bind(&node.settings).await?;
+    let flight = node.settings.flight.listen;
+    tracing::info!(%address, %flight, node = %node.settings.node.id, "serving");
     tokio::spawn(reload_at_hangup(Arc::clone(&node), signal(SignalKind::hangup())?));
-    Box::pin(http::serve(Arc::clone(&node), listener, stop_signal()?)).await;
+    Box::pin(http::serve(Arc::clone(&node), listeners, stop_signal()?)).await;
     tracing::info!("stopped; every answered call is in the log");
     Ok(ExitCode::SUCCESS)
 }

@@ -16,6 +16,7 @@ use super::{
     limit::Limits,
     rights::{InForce, Rights},
     shape::{self, Shaped},
+    statistics::{StatisticsDesk, StatisticsLimits},
 };
 use crate::{
     audit::{AuditError, Log, Pseudonymiser, Record, receipt::Receipts},
@@ -64,6 +65,8 @@ pub struct Parts {
     pub federation: Option<Arc<Federation>>,
     /// Forwarded calls that were answered before the start.
     pub answered_before: Vec<federation::Key>,
+    /// What statistics may tell, and cost.
+    pub statistics: StatisticsLimits,
 }
 
 /// Answers calls.
@@ -72,6 +75,7 @@ pub struct Exchange {
     in_force: ArcSwap<InForce>,
     limits: Limits,
     defence: Defence,
+    statistics: StatisticsDesk,
     times: Times,
     pub(super) repeats: Repeats<Result<Answer, Refusal>>,
 }
@@ -199,7 +203,8 @@ impl Exchange {
         let in_force = ArcSwap::from_pointee(InForce::new(parts.rights.clone()));
         let defence = Defence::new(parts.thresholds.clone(), &parts.pseudonyms);
         let repeats = Repeats::new(parts.answered_before.iter().cloned());
-        Self { in_force, limits, defence, parts, times: Times::new(), repeats }
+        let statistics = StatisticsDesk::new(parts.statistics);
+        Self { in_force, limits, defence, statistics, parts, times: Times::new(), repeats }
     }
 
     /// Answer one call: the nine steps, in their order.
@@ -259,23 +264,16 @@ impl Exchange {
     }
 
     async fn identify(&self, incoming: &Incoming<'_>, now: DateTime<Utc>) -> Result<Asker, Problem> {
-        let refused = |remedy: &'static str| {
-            move |error: IdentityError| Problem::new(error.code(), error.to_string()).remedy(remedy)
-        };
         let caller = match incoming.credential {
-            Credential::Missing => {
-                return Err(Problem::new(Code::TokenMissing, "no bearer token was sent")
-                    .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
-            }
+            Credential::Missing => return Err(no_token()),
             Credential::Forwarded(accepted) => return forwarded(accepted),
-            Credential::Bearer(bearer) => {
-                let verified = self.parts.verifier.verify(bearer, now).await;
-                verified.map_err(refused("Get a new token at /oauth/token and send it whole."))?
-            }
+            Credential::Bearer(bearer) => self.registered(bearer, now).await?,
             Credential::Signed { request, .. } => {
                 let Proven { client, signed_at, expires } = request.prove(&incoming.request_sha256, now)?;
                 let stands = self.parts.verifier.stands(&client, incoming.call_id.to_string(), (signed_at, expires));
-                stands.map_err(refused("Ask the node's operator about the client."))?
+                stands.map_err(|error| {
+                    Problem::new(error.code(), error.to_string()).remedy("Ask the node's operator about the client.")
+                })?
             }
         };
         if !caller.roles.is_empty() {
@@ -283,6 +281,13 @@ impl Exchange {
             return Err(Problem::new(Code::RoleRequired, detail).remedy("Call with the token of a registered system."));
         }
         Ok(Asker { caller, forwarding: None })
+    }
+
+    /// Whose token of this node it is: a system's or a person's.
+    pub(super) async fn registered(&self, bearer: &str, now: DateTime<Utc>) -> Result<Caller, Problem> {
+        self.parts.verifier.verify(bearer, now).await.map_err(|error| {
+            Problem::new(error.code(), error.to_string()).remedy("Get a new token at /oauth/token and send it whole.")
+        })
     }
 
     fn note_call(&self, record: &mut Record, call: &Call) {
@@ -386,6 +391,18 @@ impl Exchange {
     pub fn rights(&self) -> Rights {
         self.in_force.load().rights.clone()
     }
+
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn desk(&self) -> &StatisticsDesk {
+        &self.statistics
+    }
 }
 
 fn decide(
@@ -485,10 +502,15 @@ pub(super) fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash
+}
+
+pub(super) fn no_token() -> Problem {
+    Problem::new(Code::TokenMissing, "no bearer token was sent")
+        .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`.")
 }
 
 /// The operation as the log names it.
@@ -505,7 +527,7 @@ fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
 }
 
 /// No record, no answer (promise 2).
-fn audit_failed(error: &AuditError) -> Problem {
+pub(super) fn audit_failed(error: &AuditError) -> Problem {
     let code = match error.code() {
         Code::Overloaded => Code::Overloaded, // Not logged: it comes with every call past capacity, and is counted.
         _ => {
