@@ -81,7 +81,7 @@ impl Work<'_> {
     async fn cells(&self, session: &SessionContext, aggregate: &Aggregate) -> Result<Cells, StatementError> {
         let shown = aggregate.schema.fields().len();
         let counted = with_sizes(aggregate).map_err(StatementError::failed)?;
-        let (schema, batches) = run(session, &LogicalPlan::Aggregate(counted)).await?;
+        let (schema, batches) = run(session, &in_order(counted).map_err(StatementError::failed)?).await?;
         let all = concat_batches(&schema, &batches).map_err(failed)?;
         if all.num_rows() > CELLS_MAX {
             return Err(StatementError::TooManyCells { cells_max: CELLS_MAX });
@@ -148,7 +148,7 @@ impl Work<'_> {
         let Some(peers) = self.peers.clone() else { return Ok((None, unreachable())) };
         let remote = Remote::new(&self.counting.session, (node, &self.counting.dataset), &table.schema(), peers);
         let there = nodes::at_node(aggregate, node, &remote.table).map_err(StatementError::failed)?;
-        let whole = LogicalPlan::Aggregate(with_sizes(&there).map_err(StatementError::failed)?);
+        let whole = with_sizes(&there).and_then(in_order).map_err(StatementError::failed)?;
         let session = remote.session_for(&whole)?;
         let cells = self.cells(session, &there).await;
         let mut told = remote.told();
@@ -191,6 +191,13 @@ pub(super) fn with_sizes(aggregate: &Aggregate) -> DfResult<Aggregate> {
     let sizes = sizes.enumerate().map(|(number, size)| size.alias(format!("size of a cell {number}")));
     let functions = aggregate.aggr_expr.iter().cloned().chain(sizes).collect();
     Aggregate::try_new(Arc::clone(&aggregate.input), aggregate.group_expr.clone(), functions)
+}
+
+/// The aggregate with its columns named and in their order. SQL that is made of an aggregate alone has them in another.
+pub(super) fn in_order(aggregate: Aggregate) -> DfResult<LogicalPlan> {
+    let columns = aggregate.schema.columns().into_iter().enumerate();
+    let named: Vec<_> = columns.map(|(number, column)| Expr::Column(column).alias(name(number))).collect();
+    LogicalPlanBuilder::from(LogicalPlan::Aggregate(aggregate)).project(named)?.build()
 }
 
 fn at(sizes: &ArrayRef, row: usize) -> u64 {

@@ -16,7 +16,7 @@ use datafusion::{
 
 use super::{
     Counted, Counting, Kept, StatementError,
-    cells::{asks_nothing, with_sizes},
+    cells::{asks_nothing, in_order, with_sizes},
     inspect::makes_cells,
     nodes::{self, NODE_COLUMN, PeerCounts, PeerFailure, Peers, Remote},
 };
@@ -58,7 +58,7 @@ pub(super) async fn explain(counting: &Counting) -> Result<Counted, StatementErr
 /// What a node would be asked; nothing where it has none of the records.
 async fn part(counting: &Counting, node: &NodeId, aggregate: &Aggregate) -> Result<Option<String>, StatementError> {
     let Kept::Divided { own, table, .. } = &counting.kept else { return Ok(None) };
-    let whole = |aggregate: &Aggregate| -> DfResult<LogicalPlan> { Ok(LogicalPlan::Aggregate(with_sizes(aggregate)?)) };
+    let whole = |aggregate: &Aggregate| -> DfResult<LogicalPlan> { with_sizes(aggregate).and_then(in_order) };
     let here = nodes::at_node(aggregate, node, table).map_err(StatementError::failed)?;
     if asks_nothing(&counting.session, &here).map_err(StatementError::failed)? {
         return Ok(None);

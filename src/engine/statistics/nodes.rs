@@ -226,6 +226,10 @@ impl Remote {
     }
 }
 
+fn has_columns(batch: &RecordBatch, names: &[String]) -> bool {
+    batch.schema().fields().iter().map(|field| field.name()).eq(names)
+}
+
 /// The statement that was handed over, and how that ended.
 type Said = Arc<Mutex<Option<(String, Result<PeerSaid, PeerFailure>)>>>;
 
@@ -257,10 +261,18 @@ impl SQLExecutor for Executor {
     ) -> DfResult<SendableRecordBatchStream> {
         let (node, peers, said) = (self.node.clone(), Arc::clone(&self.peers), Arc::clone(&self.said));
         let statement = query.to_owned();
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         let asked = async move {
             let answer = peers.count(&node, &statement).await;
             let (end, batches) = match answer {
-                Ok(counts) => (Ok(counts.about), Ok(counts.batches)),
+                // Columns are taken by their place, so they must be those that were asked for.
+                Ok(counts) if counts.batches.iter().all(|batch| has_columns(batch, &names)) => {
+                    (Ok(counts.about), Ok(counts.batches))
+                }
+                Ok(_) => {
+                    let wrong = DataFusionError::Execution(format!("`{node}` told other columns than were asked for"));
+                    (Err(PeerFailure { end: "unreachable", code: None }), Err(wrong))
+                }
                 Err(failure) => (Err(failure), Err(DataFusionError::Execution(format!("`{node}` told nothing")))),
             };
             *said.lock().unwrap_or_else(PoisonError::into_inner) = Some((statement, end));

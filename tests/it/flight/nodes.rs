@@ -11,7 +11,10 @@ use shuqiao::{
 use tonic::transport::Channel;
 
 use super::scene::{self, Client, PROVIDER, ask, code};
-use crate::support::node::{ITEM, TestNode};
+use crate::support::{
+    node::{ITEM, TestNode},
+    snapshots,
+};
 
 /// Asks other nodes of this test through their own doors, as a steward who is known there.
 struct Loopback(BTreeMap<NodeId, (SocketAddr, String)>);
@@ -116,7 +119,8 @@ async fn each_node_counts_its_own_and_keeps_its_own_small_cells_back() {
     );
     assert_eq!(table(&counted.batches), right(&scene, "status, count(*) as n", [10, 10, 40]).await);
     assert!(counted.nodes[0].statement.is_none());
-    insta::assert_snapshot!("statement_for_a_node", counted.nodes[1].statement.as_deref().unwrap());
+    let statement = counted.nodes[1].statement.as_deref().unwrap();
+    snapshots::settings().bind(|| insta::assert_snapshot!("statement_for_a_node", statement));
     let suppressed: u64 = counted.nodes.iter().map(|told| told.end.as_ref().unwrap().suppressed).sum();
     assert_eq!(counted.suppressed, suppressed);
     // It is in the other node's own log, with its own policies.
@@ -133,7 +137,7 @@ async fn an_explanation_says_what_each_node_would_be_asked() {
         "explain select node, status, count(*) from \"legal-entity\" where node <> 'guangzhou' group by node, status";
     let explained = scene.count(statement).await;
     assert!(explained.nodes.is_empty(), "nobody was asked");
-    insta::assert_snapshot!("explain_nodes", table(&explained.batches));
+    snapshots::settings().bind(|| insta::assert_snapshot!("explain_nodes", table(&explained.batches)));
 }
 
 #[tokio::test]
