@@ -12,6 +12,7 @@
 mod answer;
 mod body;
 mod call;
+mod caller;
 mod counting;
 mod decider;
 mod defence;

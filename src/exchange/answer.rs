@@ -10,6 +10,7 @@ use metrics::{Histogram, counter, histogram};
 use super::{
     body::{AnswerBody, OutcomeWord},
     call::{Call, Question},
+    caller::no_token,
     defence::{Defence, Standing},
     demand,
     forward::{forwarded, same_purpose},
@@ -24,7 +25,7 @@ use crate::{
     enumeration::Thresholds,
     federation::{self, Federation, Forwarding, Repeats, Route},
     identifiers::{AgreementId, CallId, NodeId, Official},
-    identity::{Caller, IdentityError, Verifier},
+    identity::{Caller, Verifier},
     ledger::Agreement,
     policy::{self, Channel, Decision, Manner, Obligations, Operation},
     problem::{Code, Problem},
@@ -72,10 +73,10 @@ pub struct Parts {
 /// Answers calls.
 pub struct Exchange {
     pub(super) parts: Parts,
-    in_force: ArcSwap<InForce>,
-    limits: Limits,
+    pub(super) in_force: ArcSwap<InForce>,
+    pub(super) limits: Limits,
     defence: Defence,
-    statistics: StatisticsDesk,
+    pub(super) statistics: StatisticsDesk,
     times: Times,
     pub(super) repeats: Repeats<Result<Answer, Refusal>>,
 }
@@ -283,13 +284,6 @@ impl Exchange {
         Ok(Asker { caller, forwarding: None })
     }
 
-    /// Whose token of this node it is: a system's or a person's.
-    pub(super) async fn registered(&self, bearer: &str, now: DateTime<Utc>) -> Result<Caller, Problem> {
-        self.parts.verifier.verify(bearer, now).await.map_err(|error| {
-            Problem::new(error.code(), error.to_string()).remedy("Get a new token at /oauth/token and send it whole.")
-        })
-    }
-
     fn note_call(&self, record: &mut Record, call: &Call) {
         let subject = self.parts.pseudonyms.pseudonym(call.subject_field.as_str(), &call.subject);
         record.call(&call.dataset.id, &call.item.code, call.case.as_ref(), &call.subject_field, subject, &call.fields);
@@ -390,18 +384,6 @@ impl Exchange {
     /// What calls are decided by.
     pub fn rights(&self) -> Rights {
         self.in_force.load().rights.clone()
-    }
-
-    pub(super) fn in_force(&self) -> Arc<InForce> {
-        self.in_force.load_full()
-    }
-
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    pub(super) fn desk(&self) -> &StatisticsDesk {
-        &self.statistics
     }
 }
 
@@ -506,11 +488,6 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash
-}
-
-pub(super) fn no_token() -> Problem {
-    Problem::new(Code::TokenMissing, "no bearer token was sent")
-        .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`.")
 }
 
 /// The operation as the log names it.

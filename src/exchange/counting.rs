@@ -55,7 +55,7 @@ impl Nodes {
                 budget_ms: 0,
             },
             federation,
-            budget: exchange.desk().limits.deadline.mul_f64(SHARE_OF_OTHERS),
+            budget: exchange.statistics.limits.deadline.mul_f64(SHARE_OF_OTHERS),
             now: asked.received,
         };
         Self(Some((spread, Arc::new(others))))

@@ -12,7 +12,8 @@ use metrics::counter;
 use tokio::sync::Semaphore;
 
 use super::{
-    answer::{Asker, Credential, Exchange, Refusal, audit_failed, day_in_china, in_china, no_token, sha256, timestamp},
+    answer::{Asker, Credential, Exchange, Refusal, audit_failed, day_in_china, in_china, sha256, timestamp},
+    caller::no_token,
     counting::Nodes,
     forward::forwarded,
     rights::InForce,
@@ -136,7 +137,7 @@ impl Exchange {
         now: DateTime<Utc>,
     ) -> Result<Vec<(Arc<Dataset>, Vec<Field>)>, Problem> {
         let caller = self.counter(credential, now).await?;
-        let in_force = self.in_force();
+        let in_force = self.in_force.load_full();
         let none = BTreeSet::new();
         let mut found = Vec::new();
         for dataset in in_force.rights.catalog.datasets.values() {
@@ -158,6 +159,13 @@ impl Exchange {
             Credential::Bearer(bearer) => Asker { caller: self.registered(bearer, now).await?, forwarding: None },
             Credential::Forwarded(accepted) => forwarded_person(accepted)?,
             Credential::Missing => return Err(no_token()),
+            Credential::Signed { .. } => {
+                return Err(Problem::new(
+                    Code::RoleRequired,
+                    "statistics are asked with the token of a person's account",
+                )
+                .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
+            }
         };
         if asker.caller.roles.has_any(COUNTERS) {
             return Ok(asker);
@@ -174,7 +182,7 @@ impl Exchange {
         let caller = &asker.caller;
         record.caller(&caller.client, &caller.department);
         record.forwarded(asker.forwarding.as_ref().map(|it| (it.chain.as_slice(), it.call_id)));
-        let in_force = self.in_force();
+        let in_force = self.in_force.load_full();
         let (item, case) = purpose(asked, asker.forwarding.as_ref(), &in_force, now)?;
         record.purpose(&item.code, &case);
         let nodes = Nodes::of(self, (asked, &asker), (&item, &case), &in_force);
@@ -185,7 +193,7 @@ impl Exchange {
         })?;
         record.counts_in(&counting.dataset, counting.fields());
         in_force.counting_goes_on(&asker, &counting)?;
-        self.limits().admit(&caller.client, None, now)?;
+        self.limits.admit(&caller.client, None, now)?;
         let used = (&counting.grouped, &counting.filtered, &counting.aggregated);
         let decision = decide(&in_force, caller, dataset, Some(&item), used, now)?;
         let policies = &in_force.rights.policies;
@@ -203,7 +211,7 @@ impl Exchange {
     }
 
     async fn count(&self, counting: &Counting, nodes: Nodes, partial: bool) -> Result<Counted, Problem> {
-        let desk = self.desk();
+        let desk = &self.statistics;
         let Ok(_place) = desk.places.try_acquire() else {
             return Err(Problem::new(Code::Overloaded, "as many statements are under way as the node takes")
                 .remedy("Try again.")
@@ -225,7 +233,7 @@ impl Exchange {
     }
 
     fn answered(&self, call_id: CallId, counting: Counting, counted: Counted, record: &mut Record) -> Statistics {
-        let (rows, cell_min) = (counted.rows(), self.desk().limits.cell_min);
+        let (rows, cell_min) = (counted.rows(), self.statistics.limits.cell_min);
         let Counted { schema, batches, suppressed, nodes } = counted;
         let Counting { text, dataset, version, as_of, .. } = counting;
         let counts =
@@ -343,7 +351,9 @@ fn kept_out(dataset: &Dataset, field: &Field) -> Option<&'static str> {
     match field.disclosure {
         Disclosure::Never => Some("must not leave in any form"),
         Disclosure::CompareOnly => Some("may be compared only"),
+        Disclosure::JoinKeyOnly => Some("names the subject only"),
         Disclosure::Masked => Some("may be disclosed masked only"),
+        Disclosure::AggregateOnly => None,
         Disclosure::Plain if field.sensitivity.level() > SENSITIVITY_MAX => Some("is of sensitivity 3 or more"),
         Disclosure::Plain => None,
     }
