@@ -27,8 +27,8 @@ pub mod replay;
 pub mod review;
 mod rights;
 mod shape;
-pub mod trials;
 mod statistics;
+pub mod trials;
 
 pub use answer::{Answer, Credential, Exchange, Incoming, Parts, Refusal, day_in_china};
 pub use body::{AnswerBody, ClaimBody, ClaimVerdict, OutcomeWord};
