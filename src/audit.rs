@@ -60,7 +60,7 @@ pub use log::{Appended, Log, LogOptions, TreeHead};
 pub use proof::{consistency_path, inclusion_path, verify_consistency, verify_inclusion};
 pub use pseudonym::Pseudonymiser;
 pub use read::{LogPart, Records, find, leaf_hashes, parts, read};
-pub use record::{Answered, AskedNode, Operation, Record, RecordedDecision};
+pub use record::{Answered, AskedNode, CountingNode, Counts, Operation, Record, RecordedDecision};
 pub use recovery::Recovery;
 pub use segment::PAYLOAD_BYTES_MAX;
 pub use tree::{Hash, leaf_hash};

@@ -16,6 +16,7 @@ mod audit;
 mod clocks;
 mod enumeration;
 mod federation;
+mod flight;
 mod http;
 mod issuers;
 mod key;
@@ -29,6 +30,7 @@ mod paths;
 mod rates;
 mod raw;
 mod read;
+mod statistics;
 mod tables;
 mod tokens;
 mod uplink;
@@ -43,6 +45,7 @@ pub use audit::{AuditSettings, ReceiptForm};
 pub use clocks::ClockSettings;
 pub use enumeration::{EnumerationMode, EnumerationSettings};
 pub use federation::{CardFile, Endpoint, FederationSettings, PeerListen};
+pub use flight::{FlightListen, FlightSettings};
 pub use http::HttpSettings;
 pub use issuers::IssuerSettings;
 pub use ledger::{LedgerSettings, LedgerStore};
@@ -53,6 +56,7 @@ pub use page::page;
 pub use paths::{PathSettings, WorkdayFile};
 pub use rates::RateSettings;
 pub use raw::{Origin, Override, RawSettings};
+pub use statistics::StatisticsSettings;
 pub use tables::{StoreEndpoint, StoreVariables, TableSettings, TableStore};
 pub use tokens::TokenSettings;
 pub use uplink::{UplinkFile, UplinkSettings};
@@ -85,6 +89,8 @@ pub struct Settings {
     pub store_variables: StoreVariables,
     pub http: HttpSettings,
     pub lookup: LookupSettings,
+    pub flight: FlightSettings,
+    pub statistics: StatisticsSettings,
     pub tokens: TokenSettings,
     pub issuers: Vec<IssuerSettings>,
     pub audit: AuditSettings,
@@ -113,6 +119,8 @@ impl Settings {
         let tables = TableSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let lookup = LookupSettings::read(&mut reader);
+        let flight = FlightSettings::read(&mut reader);
+        let statistics = StatisticsSettings::read(&mut reader);
         let tokens = TokenSettings::read(&mut reader);
         let issuers: Option<Vec<_>> = read_issuers(raw, &mut reader);
         let audit = AuditSettings::read(&mut reader);
@@ -134,6 +142,8 @@ impl Settings {
                 store_variables: raw.store_variables.clone(),
                 http: http?,
                 lookup: lookup?,
+                flight: flight?,
+                statistics: statistics?,
                 tokens: tokens?,
                 issuers: issuers?,
                 audit: audit?,
@@ -257,6 +267,8 @@ fn known_keys() -> impl Iterator<Item = &'static Key> {
         TableSettings::KEYS,
         HttpSettings::KEYS,
         LookupSettings::KEYS,
+        FlightSettings::KEYS,
+        StatisticsSettings::KEYS,
         TokenSettings::KEYS,
         IssuerSettings::KEYS,
         AuditSettings::KEYS,

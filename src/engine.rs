@@ -27,6 +27,7 @@ mod rows;
 mod scan;
 mod schema;
 mod sort;
+pub mod statistics;
 mod take;
 mod version;
 

@@ -12,6 +12,8 @@
 mod answer;
 mod body;
 mod call;
+mod caller;
+mod counting;
 mod decider;
 mod defence;
 mod demand;
@@ -25,6 +27,7 @@ pub mod replay;
 pub mod review;
 mod rights;
 mod shape;
+mod statistics;
 pub mod trials;
 
 pub use answer::{Answer, Credential, Exchange, Incoming, Parts, Refusal, day_in_china};
@@ -35,6 +38,7 @@ pub use elsewhere::NodeBody;
 pub use probes::{ProbeFailed, prove_the_locks};
 pub use recorded::{NotExplained, explain};
 pub use rights::Rights;
+pub use statistics::{Statement, Statistics, StatisticsLimits};
 
 #[cfg(test)]
 mod fixtures;

@@ -5,6 +5,7 @@
 
 // 5 doors
 pub mod cli;
+pub mod flight;
 pub mod http;
 pub mod telemetry;
 

@@ -25,6 +25,7 @@ mod question;
 mod shadow;
 mod slices;
 mod specimen;
+mod statistics;
 
 pub use cases::{Agreed, Case, Expected, Scenario, Trial, Tried, cases, try_cases};
 pub use decide::{DEFAULT_DENY, Decision};
@@ -35,6 +36,7 @@ pub use manner::{Channel, Manner, Volume};
 pub use obligations::Obligations;
 pub use question::{Operation, Question};
 pub use shadow::{Doubt, DoubtKind};
+pub use statistics::StatisticsQuestion;
 
 #[cfg(test)]
 mod tests;

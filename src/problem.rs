@@ -99,6 +99,12 @@ codes! {
     ForwardingLoop = "forwarding_loop",
     /// The other node could not be asked.
     PeerUnreachable = "peer_unreachable",
+    /// The SQL statement does not make statistics only; `detail` names the part, and the remedy the rule.
+    StatementRefused = "statement_refused",
+    /// The statement took longer than the node gives it.
+    StatementTooSlow = "statement_too_slow",
+    /// Some of the nodes that keep the records told nothing; `detail` names them.
+    NodesMissing = "nodes_missing",
     /// No such path.
     NoSuchPath = "no_such_path",
     /// The path exists, the method does not.

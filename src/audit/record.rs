@@ -37,6 +37,8 @@ pub enum Operation {
     Disclosure,
     /// An access token.
     Token,
+    /// Counts over records, by a statement.
+    Statistics,
 }
 
 impl Operation {
@@ -45,6 +47,7 @@ impl Operation {
             Self::Verification => "verification",
             Self::Disclosure => "disclosure",
             Self::Token => "token",
+            Self::Statistics => "statistics",
         }
     }
 }
@@ -118,6 +121,9 @@ pub struct Record {
     /// Names of the fields whose values left, masked or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disclosed: Vec<String>,
+    /// What was counted, where records were counted and none was told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<Counts>,
     /// How much the client's calls looked like a walk through the register, where they did: 1 warn, 2 slow, 3 block.
     #[serde(default, skip_serializing_if = "is_none")]
     pub suspicion: u8,
@@ -189,6 +195,36 @@ pub struct AskedNode {
     pub receipt_sha256: Option<Digest>,
 }
 
+/// A statement that was answered, and how much left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// The statement as it was carried out, in normal spelling. It names no field that identifies somebody.
+    pub statement: String,
+    /// Rows that left.
+    pub rows: u64,
+    /// Cells that were kept back because they rest on too few records.
+    pub suppressed: u64,
+    /// The smallest number of records that a cell had to rest on.
+    pub cell_min: u64,
+    /// The nodes that were asked, where the records are divided over several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<CountingNode>,
+}
+
+/// One node that was asked to count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountingNode {
+    pub node: NodeId,
+    /// How that ended: `answered`, `refused`, `late` or `unreachable`.
+    pub end: String,
+    /// Its code, where it refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The statement's id in its own log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<String>,
+}
+
 /// What an answer said, as far as the record keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
@@ -226,6 +262,7 @@ impl Record {
             subject_field: None,
             fields: Vec::new(),
             disclosed: Vec::new(),
+            statistics: None,
             suspicion: 0,
             via: Vec::new(),
             forwarded_as: None,
@@ -289,6 +326,26 @@ impl Record {
         self.channel = Some(channel.to_owned()).filter(|channel| channel != USUAL_CHANNEL);
         self.origin = Some(origin.clone());
         self.volume = volume_percent;
+    }
+
+    /// What a statement is made for. Its subject is nobody.
+    pub fn purpose(&mut self, item: &ItemCode, case: &CaseNo) {
+        self.item = Some(item.clone());
+        self.case = Some(case.clone());
+    }
+
+    /// What a statement looks at.
+    pub fn counts_in<'a>(&mut self, dataset: &DatasetId, fields: impl IntoIterator<Item = &'a FieldName>) {
+        self.dataset = Some(dataset.clone());
+        self.fields = fields.into_iter().cloned().collect();
+    }
+
+    /// A statement was answered.
+    pub fn counted(&mut self, counts: Counts, version: Option<VersionNo>, as_of: Option<String>) {
+        self.statistics = Some(counts);
+        self.outcome = Some("counted".to_owned());
+        self.dataset_version = version;
+        self.as_of = as_of;
     }
 
     pub fn agreement(&mut self, agreement: Option<&AgreementId>) {

@@ -24,7 +24,7 @@ use steps::Steps;
 use super::{catalog::published, home::Home, serve::stop_signal};
 use crate::{
     config::Settings,
-    http::{self, Node, open_ledger},
+    http::{self, Listeners, Node, open_ledger},
     identifiers::ClientId,
     telemetry,
 };
@@ -74,7 +74,8 @@ pub(super) async fn run(args: DemoArgs, home: &Home) -> anyhow::Result<ExitCode>
     let metrics = telemetry::install_metrics()?;
     let node = Box::pin(Node::open(settings.clone(), metrics, Utc::now)).await?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let serving = tokio::task::spawn(http::serve(Arc::clone(&node), listener, async {
+    let listeners = Listeners::beside(listener, &settings).await?;
+    let serving = tokio::task::spawn(http::serve(Arc::clone(&node), listeners, async {
         let _ = stopped.await;
     }));
     println!("serving on http://{address}\n");

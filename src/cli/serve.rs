@@ -2,18 +2,16 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::Context;
 use chrono::Utc;
 use clap::Args;
 use tokio::{
-    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
 
 use super::home::Home;
 use crate::{
-    http::{self, Node, Reloaded},
+    http::{self, Listeners, Node, Reloaded},
     telemetry,
 };
 
@@ -30,10 +28,9 @@ pub(super) async fn run(args: ServeArgs, home: &Home) -> anyhow::Result<ExitCode
     let metrics = telemetry::install_metrics()?;
     let address = settings.http.listen;
     let node = Box::pin(Node::open(settings, metrics, Utc::now)).await?;
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} (`http.listen` in the settings)"))?;
-    tracing::info!(%address, node = %node.settings.node.id, "serving");
+    let listeners = Listeners::bind(&node.settings).await?;
+    let flight = node.settings.flight.listen;
+    tracing::info!(%address, %flight, node = %node.settings.node.id, "serving");
     tokio::spawn(reload_at_hangup(Arc::clone(&node), signal(SignalKind::hangup())?));
     let (told, ended) = (stop_signal()?, args.until_input_ends.then(input_ended));
     let stop = async move {
@@ -42,7 +39,7 @@ pub(super) async fn run(args: ServeArgs, home: &Home) -> anyhow::Result<ExitCode
             None => told.await,
         }
     };
-    Box::pin(http::serve(Arc::clone(&node), listener, stop)).await;
+    Box::pin(http::serve(Arc::clone(&node), listeners, stop)).await;
     tracing::info!("stopped; every answered call is in the log");
     Ok(ExitCode::SUCCESS)
 }

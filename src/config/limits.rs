@@ -98,6 +98,28 @@ pub const SQL_MEMORY_BYTES: Limit = Limit::new(
     "SQL and the sort of a publication spill to disk above it; below 64 MiB a sort has no room to merge",
 );
 
+pub const CELL_MIN: Limit = Limit::new(
+    Unit::Count("records"),
+    3,
+    10,
+    10_000,
+    "a count of one or two points at people; many statistics offices show nothing below ten",
+);
+pub const STATEMENT_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    1,
+    10_000,
+    600_000,
+    "a statement takes cores and memory away from calls for that long",
+);
+pub const STATEMENTS_AT_ONCE: Limit = Limit::new(
+    Unit::Count("statements"),
+    1,
+    2,
+    64,
+    "each takes all cores it can get, and all share `lookup.sql_memory_bytes`; calls must not wait for them",
+);
+
 pub const CACHE_BYTES: Limit = Limit::new(
     Unit::Bytes,
     16 * MIB,

@@ -13,6 +13,7 @@ use super::{
     audit::ReceiptForm,
     enumeration::EnumerationMode,
     federation::{CardFile, Endpoint, PeerListen},
+    flight::FlightListen,
     key::{Key, Rule},
     ledger::LedgerStore,
     limits::{Limit, Unit},
@@ -372,6 +373,7 @@ macro_rules! text_setting {
 text_setting!(
     BaseUrl,
     EnumerationMode,
+    FlightListen,
     ForeignTokenType,
     LogFormat,
     Endpoint,

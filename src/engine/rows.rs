@@ -14,7 +14,8 @@ pub(super) fn row(batch: &RecordBatch, row: usize, first_column: usize) -> DfRes
     batch.columns()[first_column..].iter().map(|column| cell(column, row)).collect()
 }
 
-fn cell(column: &dyn Array, row: usize) -> DfResult<Option<Value>> {
+/// One cell of a column.
+pub(super) fn cell(column: &dyn Array, row: usize) -> DfResult<Option<Value>> {
     if column.is_null(row) {
         return Ok(None);
     }

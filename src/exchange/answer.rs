@@ -10,12 +10,14 @@ use metrics::{Histogram, counter, histogram};
 use super::{
     body::{AnswerBody, OutcomeWord},
     call::{Call, Question},
+    caller::no_token,
     defence::{Defence, Standing},
     demand,
     forward::{forwarded, same_purpose},
     limit::Limits,
     rights::{InForce, Rights},
     shape::{self, Shaped},
+    statistics::{StatisticsDesk, StatisticsLimits},
 };
 use crate::{
     audit::{AuditError, Log, Pseudonymiser, Record, receipt::Receipts},
@@ -23,7 +25,7 @@ use crate::{
     enumeration::Thresholds,
     federation::{self, Federation, Forwarding, Repeats, Route},
     identifiers::{AgreementId, CallId, NodeId, Official},
-    identity::{Caller, IdentityError, Verifier},
+    identity::{Caller, Verifier},
     ledger::Agreement,
     policy::{self, Channel, Decision, Manner, Obligations, Operation},
     problem::{Code, Problem},
@@ -64,14 +66,17 @@ pub struct Parts {
     pub federation: Option<Arc<Federation>>,
     /// Forwarded calls that were answered before the start.
     pub answered_before: Vec<federation::Key>,
+    /// What statistics may tell, and cost.
+    pub statistics: StatisticsLimits,
 }
 
 /// Answers calls.
 pub struct Exchange {
     pub(super) parts: Parts,
-    in_force: ArcSwap<InForce>,
-    limits: Limits,
+    pub(super) in_force: ArcSwap<InForce>,
+    pub(super) limits: Limits,
     defence: Defence,
+    pub(super) statistics: StatisticsDesk,
     times: Times,
     pub(super) repeats: Repeats<Result<Answer, Refusal>>,
 }
@@ -199,7 +204,8 @@ impl Exchange {
         let in_force = ArcSwap::from_pointee(InForce::new(parts.rights.clone()));
         let defence = Defence::new(parts.thresholds.clone(), &parts.pseudonyms);
         let repeats = Repeats::new(parts.answered_before.iter().cloned());
-        Self { in_force, limits, defence, parts, times: Times::new(), repeats }
+        let statistics = StatisticsDesk::new(parts.statistics);
+        Self { in_force, limits, defence, statistics, parts, times: Times::new(), repeats }
     }
 
     /// Answer one call: the nine steps, in their order.
@@ -259,23 +265,16 @@ impl Exchange {
     }
 
     async fn identify(&self, incoming: &Incoming<'_>, now: DateTime<Utc>) -> Result<Asker, Problem> {
-        let refused = |remedy: &'static str| {
-            move |error: IdentityError| Problem::new(error.code(), error.to_string()).remedy(remedy)
-        };
         let caller = match incoming.credential {
-            Credential::Missing => {
-                return Err(Problem::new(Code::TokenMissing, "no bearer token was sent")
-                    .remedy("Get one at /oauth/token and send it as `authorization: Bearer ...`."));
-            }
+            Credential::Missing => return Err(no_token()),
             Credential::Forwarded(accepted) => return forwarded(accepted),
-            Credential::Bearer(bearer) => {
-                let verified = self.parts.verifier.verify(bearer, now).await;
-                verified.map_err(refused("Get a new token at /oauth/token and send it whole."))?
-            }
+            Credential::Bearer(bearer) => self.registered(bearer, now).await?,
             Credential::Signed { request, .. } => {
                 let Proven { client, signed_at, expires } = request.prove(&incoming.request_sha256, now)?;
                 let stands = self.parts.verifier.stands(&client, incoming.call_id.to_string(), (signed_at, expires));
-                stands.map_err(refused("Ask the node's operator about the client."))?
+                stands.map_err(|error| {
+                    Problem::new(error.code(), error.to_string()).remedy("Ask the node's operator about the client.")
+                })?
             }
         };
         if !caller.roles.is_empty() {
@@ -485,7 +484,7 @@ pub(super) fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash
@@ -505,7 +504,7 @@ fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
 }
 
 /// No record, no answer (promise 2).
-fn audit_failed(error: &AuditError) -> Problem {
+pub(super) fn audit_failed(error: &AuditError) -> Problem {
     let code = match error.code() {
         Code::Overloaded => Code::Overloaded, // Not logged: it comes with every call past capacity, and is counted.
         _ => {

@@ -16,7 +16,7 @@ use crate::{
     catalog::Catalog,
     engine::Found,
     federation::{Asking, End, Errand, Federation, Forwarding, LIFE, Repeated, Route, Told, route},
-    identifiers::{ClientId, NodeId},
+    identifiers::{ClientId, NodeId, Roles},
     identity::Caller,
     ledger::Target,
     policy::Obligations,
@@ -109,7 +109,8 @@ impl Exchange {
         }
     }
 
-    async fn accept(
+    /// The token of what another node forwards, as far as it holds.
+    pub async fn accept(
         &self,
         token: Option<&str>,
         from: &NodeId,
@@ -173,6 +174,7 @@ impl Exchange {
             chain,
             client: asker.forwarding.as_ref().map_or_else(|| asker.caller.client.clone(), |it| it.client.clone()),
             department: asker.caller.department.clone(),
+            roles: Roles::default(), // calls are made by systems
             item: call.item.code.clone(),
             case: call.case.clone(),
             call_id: incoming.call_id,

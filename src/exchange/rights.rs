@@ -7,7 +7,7 @@ use crate::{
     agreements::Agreements,
     audit::Record,
     catalog::Catalog,
-    engine::Found,
+    engine::{Found, statistics::Counting},
     ledger::{Agreement, Suspension, Suspensions, Target},
     objections::Marks,
     policy::{Obligations, PolicySet},
@@ -86,6 +86,25 @@ impl InForce {
     ) -> Option<&'static str> {
         let subject = record.subject.as_deref().filter(|_| !obligations.fold_not_found)?;
         self.rights.objections.word(&call.dataset.id, subject, found.map(|found| found.version))
+    }
+}
+
+impl InForce {
+    /// Nothing that the statement needs is stopped.
+    pub(super) fn counting_goes_on(&self, asker: &Asker, counting: &Counting) -> Result<(), Problem> {
+        let account = Target::Client(asker.caller.client.clone());
+        let dataset = &counting.dataset;
+        let fields = counting.fields().into_iter().map(|field| Target::Field(dataset.clone(), field.clone()));
+        let needed = [account, Target::Everything, Target::Dataset(dataset.clone())].into_iter().chain(fields);
+        let of_peers = asker.chain().iter().map(|node| Target::Peer(node.clone()));
+        for target in needed.chain(of_peers) {
+            if let Some(stopped) = self.rights.suspensions.get(&target) {
+                let of_caller = matches!(target, Target::Client(_) | Target::Peer(_));
+                let code = if of_caller { Code::CallerSuspended } else { Code::Suspended };
+                return Err(suspended(code, &target, stopped).retry_after(RETRY_SECONDS));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -317,15 +317,16 @@ impl Federation {
         (left, told)
     }
 
-    fn token(
+    /// The token for one node that is asked within this budget.
+    pub(super) fn token(
         &self,
-        errand: &Errand<'_>,
+        forwarding: &Forwarding,
         to: &NodeId,
         budget: Duration,
         now: DateTime<Utc>,
     ) -> Result<String, FederationError> {
         let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
-        let forwarding = Forwarding { budget_ms, ..errand.forwarding.clone() };
+        let forwarding = Forwarding { budget_ms, ..forwarding.clone() };
         forwarding.sign(to, &self.means.call_keys.signing(), now)
     }
 }
@@ -351,8 +352,10 @@ impl ask::Wire for Courier<'_> {
         if card.protocol.common(PROTOCOL).is_none() {
             return Ok(End::Refused { code: "protocol".to_owned(), policies: Vec::new() });
         }
-        let (client, token) =
-            (self.federation.peers.client(node), self.federation.token(self.errand, node, budget, self.now));
+        let (client, token) = (
+            self.federation.peers.client(node),
+            self.federation.token(&self.errand.forwarding, node, budget, self.now),
+        );
         let (Ok(client), Ok(token)) = (client, token) else { return Err(Failure::Unreachable) };
         let sent = (self.errand.operation, token.as_str(), self.errand.body);
         let end = peers::send_call(&client, &card.endpoint, sent, budget).await?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FederationError;
 use crate::{
-    identifiers::{CallId, CaseNo, ClientId, DepartmentId, ItemCode, NodeId},
+    identifiers::{CallId, CaseNo, ClientId, DepartmentId, ItemCode, NodeId, Roles},
     keys::{PublicKeys, SigningKey, jws},
 };
 
@@ -63,6 +63,9 @@ struct Claims {
     exp: i64,
     act: Actor,
     department: DepartmentId,
+    /// Of the person's account, with commas between them; none of a system.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    roles: String,
     item: ItemCode,
     #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<CaseNo>,
@@ -79,6 +82,8 @@ pub struct Forwarding {
     pub chain: Vec<NodeId>,
     pub client: ClientId,
     pub department: DepartmentId,
+    /// None of a system; of a person's account, what the node says at which it is registered.
+    pub roles: Roles,
     pub item: ItemCode,
     pub case: Option<CaseNo>,
     pub call_id: CallId,
@@ -109,6 +114,7 @@ impl Forwarding {
             exp: (now + LIFE).timestamp(),
             act,
             department: self.department.clone(),
+            roles: self.roles.to_string(),
             item: self.item.clone(),
             case: self.case.clone(),
             request_sha256: hex::encode(self.request_sha256),
@@ -156,6 +162,7 @@ impl Forwarding {
             chain,
             client: claims.sub,
             department: claims.department,
+            roles: claims.roles.parse().map_err(|_| refused("it names a role that there is not".to_owned()))?,
             item: claims.item,
             case: claims.case,
             call_id: claims.jti,
@@ -182,6 +189,7 @@ mod tests {
             chain: chain.iter().map(|id| node(id)).collect(),
             client: "gz-hukou-window".parse().unwrap(),
             department: "gz-administrative-approval".parse().unwrap(),
+            roles: Roles::default(),
             item: "11440100MB9YYY997R3440101001000".parse().unwrap(),
             case: Some("CASE-1".parse().unwrap()),
             call_id: CallId::new(uuid::Uuid::from_u128(7)),

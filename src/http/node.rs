@@ -35,9 +35,11 @@ use crate::{
     config::{ForeignTokenType, IssuerSettings, LedgerStore, ReceiptForm, Settings, SignatureAlgorithm},
     engine::{Engine, EngineError},
     exchange::{
-        Answer, Credential, Exchange, Incoming, Parts, ProbeFailed, Question, Refusal, day_in_china, prove_the_locks,
+        Answer, Credential, Exchange, Incoming, Parts, ProbeFailed, Question, Refusal, StatisticsLimits, day_in_china,
+        prove_the_locks,
     },
     federation::{self, Federation, FederationError},
+    flight,
     identifiers::{AgreementId, CallId, ClientId, DatasetId, NodeId},
     identity::{
         Algorithm, ClientClaim, ClientDirectory, ForeignIssuer, IdentityError, IssuedToken, Issuer, TokenRequest,
@@ -130,7 +132,7 @@ pub struct Node {
     /// The platforms above.
     pub uplink: Uplink,
     pub engine: Arc<Engine>,
-    pub(super) exchange: Exchange,
+    pub(super) exchange: Arc<Exchange>,
     issuer: Issuer,
     pub(super) verifier: Arc<Verifier>,
     pub(super) directory: Arc<ClientDirectory>,
@@ -190,7 +192,7 @@ impl Node {
         let (kept, kept_at) = ledger.watch(&settings.node.id).await?;
         let (log, Remembrance { used, since, forwarded }) = open_log(&settings, &receipt_keys, clock, kept_at)?;
         let (federation, peer_listener) = federate::open(&settings, &token_keys, &receipt_keys).await?.unzip();
-        let exchange = Exchange::new(
+        let exchange = Arc::new(Exchange::new(
             Parts {
                 node: settings.node.id.clone(),
                 rights,
@@ -208,9 +210,14 @@ impl Node {
                 thresholds: enumeration::thresholds(&settings.enumeration),
                 federation: federation.clone(),
                 answered_before: forwarded,
+                statistics: StatisticsLimits {
+                    cell_min: settings.statistics.cell_min,
+                    deadline: settings.statistics.deadline,
+                    at_once_max: settings.statistics.at_once_max,
+                },
             },
             used,
-        );
+        ));
         enumeration::take_back(&exchange, &ledger, kept, &since).await?;
         let in_flight = Semaphore::new(settings.http.calls_in_flight_max);
         let node = Arc::new(Self {
@@ -301,6 +308,17 @@ impl Node {
         let mut request_sha256 = [0; 32];
         request_sha256.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
         Incoming { call_id, operation, credential, body, request_sha256, question, received }
+    }
+
+    /// The door for statistics, to be mounted on a listener.
+    pub(super) fn flight(&self) -> axum::Router {
+        flight::router(Arc::clone(&self.exchange), self.clock, super::status_of)
+    }
+
+    /// The same for other nodes, where there are any.
+    pub(super) fn flight_of_peers(&self) -> Option<axum::Router> {
+        let federation = self.federation.clone()?;
+        Some(flight::peer_router(Arc::clone(&self.exchange), federation, self.clock, super::status_of))
     }
 
     pub(super) async fn issue_token(&self, request: TokenRequest) -> Result<IssuedToken, IdentityError> {

@@ -48,6 +48,7 @@ pub(super) async fn serve(node: Arc<Node>, grace: Duration, stop: CancellationTo
 
 fn router(node: Arc<Node>) -> Router {
     let index = format!("{}/{{dataset}}", paths::INDEX);
+    let statements = node.flight_of_peers().unwrap_or_default();
     Router::new()
         .route(paths::VERIFICATIONS, post(verify))
         .route(paths::DISCLOSURES, post(disclose))
@@ -59,6 +60,7 @@ fn router(node: Arc<Node>) -> Router {
         .layer(DefaultBodyLimit::disable()) // bounded where bodies are read
         .layer(middleware::from_fn_with_state(Arc::clone(&node), known))
         .with_state(node)
+        .merge(statements)
 }
 
 fn problem(problem: Problem) -> Response {

@@ -133,6 +133,7 @@ pub fn status_of(code: Code) -> u16 {
         | Code::UnknownItem
         | Code::UnknownField
         | Code::PublicationRefused
+        | Code::StatementRefused
         | Code::CatalogInvalid
         | Code::ConfigInvalid
         | Code::PolicyInvalid
@@ -141,7 +142,12 @@ pub fn status_of(code: Code) -> u16 {
         Code::Internal | Code::LogDamaged | Code::StorageFailed => 500,
         Code::PeerUnreachable => 502,
         Code::ForwardingLoop => 508,
-        Code::Overloaded | Code::AuditUnavailable | Code::NotReady | Code::Suspended => 503,
+        Code::Overloaded
+        | Code::AuditUnavailable
+        | Code::NotReady
+        | Code::Suspended
+        | Code::StatementTooSlow
+        | Code::NodesMissing => 503,
     }
 }
 
@@ -183,6 +189,9 @@ fn title_of(code: Code) -> &'static str {
         Code::PeerCallRepeated => "Forwarded call repeated",
         Code::ForwardingLoop => "Forwarding loop",
         Code::PeerUnreachable => "Node unreachable",
+        Code::StatementRefused => "Statement refused",
+        Code::StatementTooSlow => "Statement too slow",
+        Code::NodesMissing => "Nodes missing",
         Code::NoSuchPath => "No such path",
         Code::MethodNotAllowed => "Method not allowed",
         Code::RequestTimeout => "Request too slow",

@@ -8,9 +8,8 @@ use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, 
 use miette::Diagnostic;
 
 use super::{
-    files::{Names, Rule, SCHEMA_FILE},
+    files::{Rule, SCHEMA_FILE},
     obligations::Obliging,
-    specimen,
 };
 use crate::catalog::{
     Complaint,
@@ -23,11 +22,11 @@ type Source = (String, String);
 /// Characters of a message of Cedar's that are passed on.
 const MESSAGE_CHARS_MAX: usize = 400;
 
-/// Every policy under its own id, with what its annotations say.
+/// Every policy under its own id, with what its annotations say. `fits` holds the schema against what the node says.
 pub(super) fn policies(
     schema: &str,
     sources: &[&Source],
-    names: &Names,
+    fits: impl FnOnce(&Schema) -> Result<(), String>,
 ) -> Result<(PolicySet, BTreeMap<String, Rule>), Vec<Complaint>> {
     let mut inspection =
         Inspection { cedar: PolicySet::new(), taken: BTreeMap::new(), complaints: Complaints::new(), found: 0 };
@@ -40,7 +39,7 @@ pub(super) fn policies(
     }
     match Schema::from_cedarschema_str(schema) {
         Ok((schema, _)) => {
-            if let Err(reason) = specimen::fits(names, &schema) {
+            if let Err(reason) = fits(&schema) {
                 let message = format!("the schema is not what the node says of a call: {reason}");
                 let remedy = "Use the schema that came with this version of the node";
                 inspection.complaints.push(complaint(SCHEMA_FILE, Position::START, "", &message, remedy));

@@ -84,22 +84,22 @@ impl PolicySet {
     }
 }
 
-fn failed_policy(error: &AuthorizationError) -> String {
+pub(super) fn failed_policy(error: &AuthorizationError) -> String {
     let AuthorizationError::PolicyEvaluationError(failed) = error;
     failed.policy_id().to_string()
 }
 
 /// A policy that cannot be evaluated might have forbidden the call: deny, whatever the others say.
-fn not_evaluated(mut policies: Vec<String>) -> Decision {
+pub(super) fn not_evaluated(mut policies: Vec<String>) -> Decision {
     policies.sort();
     let reasons = policies.iter().map(|_| "the policy could not be evaluated".to_owned()).collect();
     Decision::Deny { policies, reasons }
 }
 
-fn deny_by_default() -> Decision {
+pub(super) fn deny_by_default() -> Decision {
     deny("nothing permits the call".to_owned())
 }
 
-fn deny(reason: String) -> Decision {
+pub(super) fn deny(reason: String) -> Decision {
     Decision::Deny { policies: vec![DEFAULT_DENY.to_owned()], reasons: vec![reason] }
 }

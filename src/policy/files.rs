@@ -13,7 +13,14 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 use cedar_policy::{Authorizer, EntityTypeName, EntityUid};
 
-use super::{check, obligations::Obliging, parties::Parties, slices::Slices};
+use super::{
+    check,
+    obligations::Obliging,
+    parties::Parties,
+    slices::Slices,
+    specimen,
+    statistics::{STATISTICS_FILE, Statistics},
+};
 use crate::{
     catalog::{
         Complaint,
@@ -108,6 +115,7 @@ pub struct PolicySet {
     pub(super) authorizer: Authorizer,
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) names: Names,
+    pub(super) statistics: Statistics,
     hash: String,
 }
 
@@ -219,8 +227,17 @@ impl PolicySet {
         let mut sources: Vec<_> = policies.iter().collect();
         sources.sort();
         let names = Names::new();
-        let (cedar, rules) =
-            check::policies(schema, &sources, &names).map_err(|complaints| PolicyError::Inconsistent { complaints })?;
+        // Statistics are another kind of question, about people and statements: their policies have a schema of their own.
+        let (counting, calling): (Vec<_>, Vec<_>) = sources.iter().partition(|(file, _)| file == STATISTICS_FILE);
+        let (calls, statistics) =
+            (check::policies(schema, &calling, |schema| specimen::fits(&names, schema)), Statistics::new(&counting));
+        let ((cedar, rules), statistics) = match (calls, statistics) {
+            (Ok(calls), Ok(statistics)) => (calls, statistics),
+            (calls, statistics) => {
+                let complaints = calls.err().into_iter().chain(statistics.err()).flatten().collect();
+                return Err(PolicyError::Inconsistent { complaints });
+            }
+        };
         let slices = Slices::new(&cedar);
         Ok(Self {
             cedar,
@@ -229,6 +246,7 @@ impl PolicySet {
             authorizer: Authorizer::new(),
             rules,
             names,
+            statistics,
             hash: hash(schema, &sources),
         })
     }

@@ -93,6 +93,18 @@ pub(super) const METRICS: &[Metric] = &[
         &["signal", "level"],
         "Clients that rose to a level of suspicion of which the steward is told",
     ),
+    metric(
+        "shuqiao_statements_total",
+        Kind::Counter,
+        &["code"],
+        "Statements of stewards and auditors answered or refused",
+    ),
+    metric(
+        "shuqiao_statistics_cells_suppressed_total",
+        Kind::Counter,
+        &[],
+        "Cells of statistics that were kept back because they rest on too few records",
+    ),
     metric("shuqiao_calls_in_flight", Kind::Gauge, &[], "Calls under way"),
     metric(
         "shuqiao_tokens_issued_total",

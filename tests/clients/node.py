@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 
 import requests
 
@@ -17,6 +18,15 @@ def shuqiao(*arguments):
 
 def token():
     return shuqiao("token", CLIENT).strip()
+
+
+def account_token(account, department, *roles):
+    """A token of a person's account, which is made where it is not there yet."""
+    if f'"{account}"' not in shuqiao("client", "list", "--json"):
+        words = [word for role in roles for word in ("--role", role)]
+        shuqiao("client", "register", account, "--department", department, "--generate", *words)
+        time.sleep(1)  # The running node reads accounts again five times a second.
+    return shuqiao("token", account).strip()
 
 
 def person_token():

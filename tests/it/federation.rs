@@ -4,3 +4,4 @@ mod calls;
 mod door;
 mod keys;
 mod province;
+mod statistics;

@@ -6,6 +6,7 @@ mod api;
 mod cli;
 mod faults;
 mod federation;
+mod flight;
 mod fuzz;
 mod object_store;
 mod publishing;

@@ -50,6 +50,7 @@ impl Speaker {
             chain: chain.iter().map(|node| node.parse().unwrap()).collect(),
             client: WINDOW.parse().unwrap(),
             department: DEPARTMENT.parse().unwrap(),
+            roles: shuqiao::identifiers::Roles::default(),
             item: ITEM.parse().unwrap(),
             case: Some("TEST-1".parse().unwrap()),
             call_id: CallId::new(Uuid::from_u128(call)),

@@ -34,12 +34,13 @@ impl Province {
 
     /// The same, with more settings of the federation for each node.
     pub(super) async fn with(more: &str) -> Self {
-        let settings = format!("[federation]\naddress = '127.0.0.1:0'\npull_ms = 100\n{more}");
-        let setup = Setup { settings: &settings, catalog: &[DIVIDED], ..Setup::default() };
+        let settings = |own: &str| format!("[federation]\naddress = '127.0.0.1:0'\npull_ms = 100\n{own}{more}");
+        let of_province = settings("");
+        let setup = Setup { settings: &of_province, catalog: &[DIVIDED], ..Setup::default() };
         let guangdong = TestNode::of(setup).await;
         let card = guangdong.dir.path().join("card.json");
         std::fs::write(&card, serde_json::to_string(&guangdong.node.card().unwrap()).unwrap()).unwrap();
-        let settings = format!("{settings}\nprovince = '{}'\n", card.display());
+        let settings = settings(&format!("province = '{}'\n", card.display()));
         let city = async |id| {
             let setup = Setup { id: Some(id), settings: &settings, catalog: &[DIVIDED], ..Setup::default() };
             let node = TestNode::of(setup).await;

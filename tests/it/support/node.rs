@@ -9,10 +9,11 @@ use shuqiao::{
     audit::{self, Record},
     catalog,
     config::Settings,
-    http::{Node, open_ledger, operator_token, serve},
+    http::{Listeners, Node, open_ledger, operator_token, serve},
     identifiers::ClientId,
     keys::{PublicKeys, SigningKey},
     ledger::{ClientKeys, ClientStatus, Registration},
+    sample::{Register, SampleRequest, write},
     telemetry,
 };
 use tempfile::TempDir;
@@ -23,7 +24,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{database, registers, root};
+use super::{database, day, registers, root};
 
 /// Household registration, carried out by gz-administrative-approval, the department of [`WINDOW`].
 pub(crate) const ITEM: &str = "11440100MB9YYY997R3440101001000";
@@ -57,6 +58,8 @@ pub(crate) struct TestNode {
     pub(crate) dir: TempDir,
     pub(crate) settings: Settings,
     pub(crate) node: Arc<Node>,
+    /// Where it takes statements, if it does.
+    pub(crate) flight: Option<SocketAddr>,
     more: String,
     http: reqwest::Client,
     token: OnceCell<String>,
@@ -127,16 +130,32 @@ impl TestNode {
         let node =
             Box::pin(Node::open(settings.clone(), metrics, Utc::now)).await.unwrap_or_else(|error| panic!("{error}"));
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(serve(Arc::clone(&node), listener, async {
+        let listeners = Listeners::beside(listener, &settings).await.unwrap();
+        let flight = listeners.flight.as_ref().map(|listener| listener.local_addr().unwrap());
+        let serving = tokio::spawn(serve(Arc::clone(&node), listeners, async {
             let _ = stopped.await;
         }));
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().unwrap();
-        Self { dir, settings, node, more, http, token: OnceCell::new(), stop: Some(stop), serving: Some(serving) }
+        let (stop, serving, token) = (Some(stop), Some(serving), OnceCell::new());
+        Self { dir, settings, node, flight, more, http, token, stop, serving }
     }
 
     /// Publish a register (CSV) and serve it.
     pub(crate) async fn publish(&self, dataset: &str, csv: &str) {
         publish(&self.settings, dataset, csv).await;
+        let (_, errors) = self.node.engine.refresh().await;
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+
+    /// Publish a made-up register in that many rows, and serve it.
+    pub(crate) async fn publish_sample(&self, register: Register, rows: u64) {
+        let file = self.settings.paths.data.join(format!("{}.parquet", register.dataset()));
+        let request = SampleRequest { register, rows, seed: 1, as_of: day("2026-11-24"), persons: rows };
+        write(&request, &file, &|_| ()).unwrap();
+        let tables = self.settings.paths.tables();
+        fs::create_dir_all(tables.join("spill")).unwrap();
+        let catalog = catalog::load(&self.settings.paths.catalog).unwrap_or_else(|error| panic!("{error}"));
+        registers::publish_file(&catalog, register.dataset(), &tables, &file).await.unwrap();
         let (_, errors) = self.node.engine.refresh().await;
         assert!(errors.is_empty(), "{errors:?}");
     }

@@ -18,6 +18,7 @@ const BESIDE: &[(&str, &str, &str)] = &[
     ("cli", "http", "`serve` is a command"),
     ("cli", "telemetry", "`serve` is a command"),
     ("http", "telemetry", "`/metrics` shows what was collected"),
+    ("http", "flight", "one node has one stop, and mounts the door on its listeners"),
 ];
 
 fn floor_of(room: &str) -> Option<u8> {
