@@ -7,7 +7,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -123,18 +124,38 @@ struct Kept {
 
 /// The indexes of the nodes below, at the node that holds them.
 #[derive(Default)]
-pub struct Indexes(ArcSwap<HashMap<(NodeId, DatasetId), Kept>>);
+pub struct Indexes {
+    held: ArcSwap<HashMap<(NodeId, DatasetId), Kept>>,
+    under_way: Mutex<HashSet<(NodeId, DatasetId)>>,
+}
 
 impl Indexes {
+    /// Fetch an index beside everything else, unless that is under way: a node that does not answer holds nobody up.
+    pub fn fetch_aside<F: Future<Output = ()> + Send + 'static>(
+        self: &Arc<Self>,
+        (node, dataset): (&NodeId, &DatasetId),
+        fetching: impl FnOnce() -> F,
+    ) {
+        let key = (node.clone(), dataset.clone());
+        if !self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+            return;
+        }
+        let (indexes, fetching) = (Arc::clone(self), fetching());
+        tokio::spawn(async move {
+            fetching.await;
+            indexes.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        });
+    }
+
     /// The version of an index that is held.
     pub fn version(&self, node: &NodeId, dataset: &DatasetId) -> Option<u64> {
-        self.0.load().get(&(node.clone(), dataset.clone())).map(|kept| kept.index.about.version)
+        self.held.load().get(&(node.clone(), dataset.clone())).map(|kept| kept.index.about.version)
     }
 
     /// Hold an index, or (`None`) note that the one that is held is still the newest.
     pub fn take(&self, node: &NodeId, dataset: &DatasetId, index: Option<Index>) {
         let (key, index) = ((node.clone(), dataset.clone()), index.map(Arc::new));
-        self.0.rcu(|held| {
+        self.held.rcu(|held| {
             let mut next: HashMap<_, _> = held
                 .iter()
                 .map(|(key, kept)| (key.clone(), Kept { index: Arc::clone(&kept.index), confirmed: kept.confirmed }))
@@ -149,7 +170,7 @@ impl Indexes {
 
     /// The index that says that a node has no such record, where one does.
     pub fn rules_out(&self, node: &NodeId, dataset: &DatasetId, field: &FieldName, hash: u64) -> Option<About> {
-        let held = self.0.load();
+        let held = self.held.load();
         let kept = held.get(&(node.clone(), dataset.clone()))?;
         let about = &kept.index.about;
         let usable = kept.confirmed.elapsed() < FRESH_FOR && about.fields.contains(field);

@@ -56,7 +56,7 @@ pub struct Federation {
     pace: Pace,
     peers: Peers,
     breakers: Breakers,
-    pub indexes: Indexes,
+    pub indexes: Arc<Indexes>,
     hasher: ArcSwapOption<KeyHasher>,
     pulled: Mutex<Option<Instant>>,
     /// The certificate that is to be shown once the others know it.
@@ -83,7 +83,7 @@ impl Federation {
     pub fn new(means: Means, pace: Pace) -> Self {
         let peers = Peers::new(Arc::clone(&means.certificate), Arc::clone(&means.membership));
         let hasher = ArcSwapOption::from(means.index_secret.as_deref().map(KeyHasher::new).map(Arc::new));
-        let (breakers, indexes, pulled) = (Breakers::default(), Indexes::default(), Mutex::default());
+        let (breakers, indexes, pulled) = (Breakers::default(), Arc::<Indexes>::default(), Mutex::default());
         Self {
             means,
             pace,

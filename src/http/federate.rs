@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand;
+use chrono::{DateTime, Utc};
 use reqwest::header;
 use tokio::net::TcpListener;
 use url::Url;
@@ -107,7 +108,7 @@ impl Node {
                 "the directory of nodes could not be looked after"
             );
         }
-        self.fetch_indexes(&federation).await;
+        self.fetch_indexes(&federation);
     }
 
     /// What this node says of itself.
@@ -264,46 +265,51 @@ impl Node {
         Ok(Some((serving.version.0, bytes)))
     }
 
-    /// Hold the newest index of each part that a node below keeps.
-    async fn fetch_indexes(&self, federation: &Federation) {
-        let catalog = self.catalog();
+    /// Hold the newest index of each part that a node below keeps. Whichever comes late does so by itself.
+    fn fetch_indexes(&self, federation: &Arc<Federation>) {
+        let (catalog, now) = (self.catalog(), self.now());
         let own = federation.own();
         let below = |node: &NodeId| catalog.nodes.get(node).is_some_and(|node| node.parent.as_ref() == Some(own));
         for dataset in catalog.datasets.values().filter(|dataset| dataset.placement.0.len() > 1) {
             for part in dataset.placement.0.iter().filter(|part| below(&part.node)) {
-                if let Err(error) = self.fetch_index(federation, &part.node, &dataset.id).await {
-                    tracing::debug!(node = %part.node, dataset = %dataset.id, %error, "an index could not be fetched");
-                }
+                federation.indexes.fetch_aside((&part.node, &dataset.id), || {
+                    let (federation, node, dataset) = (Arc::clone(federation), part.node.clone(), dataset.id.clone());
+                    async move {
+                        if let Err(error) = fetch_index(&federation, &node, &dataset, now).await {
+                            tracing::debug!(%node, %dataset, %error, "an index could not be fetched");
+                        }
+                    }
+                });
             }
         }
     }
+}
 
-    async fn fetch_index(
-        &self,
-        federation: &Federation,
-        node: &NodeId,
-        dataset: &DatasetId,
-    ) -> Result<(), FederationError> {
-        let unreachable = || FederationError::Unreachable { node: node.clone() };
-        let card = federation.membership().card(node, self.now()).ok_or_else(unreachable)?;
-        let url = card.endpoint.join(&format!("{}/{dataset}", paths::INDEX)).map_err(|_| unreachable())?;
-        let mut request = federation.peers().client(node)?.get(url).timeout(INDEX_MAX);
-        if let Some(version) = federation.indexes.version(node, dataset) {
-            request = request.header(header::IF_NONE_MATCH, tag_of(version));
-        }
-        let (status, bytes) = crate::federation::fetch(request, BYTES_MAX).await.map_err(|_| unreachable())?;
-        match status {
-            304 => federation.indexes.take(node, dataset, None),
-            200 => {
-                let index = tokio::task::spawn_blocking(move || Index::parse(&bytes)).await;
-                let index = index.map_err(|_| unreachable())??;
-                tracing::info!(%node, %dataset, version = index.about.version, keys = index.about.keys, "an index was fetched");
-                federation.indexes.take(node, dataset, Some(index));
-            }
-            _ => return Err(unreachable()),
-        }
-        Ok(())
+async fn fetch_index(
+    federation: &Federation,
+    node: &NodeId,
+    dataset: &DatasetId,
+    now: DateTime<Utc>,
+) -> Result<(), FederationError> {
+    let unreachable = || FederationError::Unreachable { node: node.clone() };
+    let card = federation.membership().card(node, now).ok_or_else(unreachable)?;
+    let url = card.endpoint.join(&format!("{}/{dataset}", paths::INDEX)).map_err(|_| unreachable())?;
+    let mut request = federation.peers().client(node)?.get(url).timeout(INDEX_MAX);
+    if let Some(version) = federation.indexes.version(node, dataset) {
+        request = request.header(header::IF_NONE_MATCH, tag_of(version));
     }
+    let (status, bytes) = crate::federation::fetch(request, BYTES_MAX).await.map_err(|_| unreachable())?;
+    match status {
+        304 => federation.indexes.take(node, dataset, None),
+        200 => {
+            let index = tokio::task::spawn_blocking(move || Index::parse(&bytes)).await;
+            let index = index.map_err(|_| unreachable())??;
+            tracing::info!(%node, %dataset, version = index.about.version, keys = index.about.keys, "an index was fetched");
+            federation.indexes.take(node, dataset, Some(index));
+        }
+        _ => return Err(unreachable()),
+    }
+    Ok(())
 }
 
 fn card_text(card: &Card) -> Result<String, NodeError> {

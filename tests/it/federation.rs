@@ -2,6 +2,10 @@
 
 mod calls;
 mod door;
+mod faults;
 mod keys;
+mod processes;
 mod province;
+mod schedules;
 mod statistics;
+mod witness;
