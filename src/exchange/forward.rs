@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 
 use super::{
-    answer::{Answer, Asker, Credential, Exchange, Incoming, Purpose, Refusal},
+    answer::{Answer, Asker, Exchange, Purpose, Refusal},
     call::Call,
     elsewhere::Elsewhere,
+    incoming::{Credential, Incoming},
     rights::InForce,
     shape::{self, Columns, Shaped},
 };
