@@ -9,7 +9,7 @@ use metrics::{Histogram, counter, histogram};
 
 use super::{
     body::{AnswerBody, OutcomeWord},
-    call::{Call, Question},
+    call::Call,
     caller::no_token,
     defence::{Defence, Standing},
     demand,
@@ -28,9 +28,9 @@ use crate::{
     identifiers::{AgreementId, CallId, NodeId, Official},
     identity::{Caller, Verifier},
     ledger::Agreement,
-    policy::{self, Channel, Decision, Manner, Obligations, Operation},
+    policy::{self, Decision, Manner, Obligations, Operation},
     problem::{Code, Problem},
-    uplink::{Presented, Proven},
+    uplink::Proven,
     verification::Reason,
 };
 

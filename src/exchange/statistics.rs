@@ -12,10 +12,11 @@ use metrics::counter;
 use tokio::sync::Semaphore;
 
 use super::{
-    answer::{Asker, Credential, Exchange, Refusal, audit_failed, day_in_china, in_china, sha256, timestamp},
+    answer::{Asker, Exchange, Refusal, audit_failed, day_in_china, in_china, sha256, timestamp},
     caller::no_token,
     counting::Nodes,
     forward::forwarded,
+    incoming::Credential,
     rights::InForce,
 };
 use crate::{

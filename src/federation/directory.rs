@@ -125,7 +125,7 @@ impl Membership {
     /// The directory that a node has kept, for whoever works beside it: not checked again, and never changed.
     pub fn read(file: &Path, grace: TimeDelta) -> Result<Self, FederationError> {
         let membership = Self { anchor: None, file: file.to_owned(), grace, held: ArcSwap::default() };
-        if let Some(Kept { directory, confirmed }) = kept(file)? {
+        if let Some(Kept { directory, confirmed, .. }) = kept(file)? {
             let payload = directory.split('.').nth(1).unwrap_or_default();
             let payload = BASE64URL.decode(payload).unwrap_or_default();
             let read: Directory = serde_json::from_slice(&payload)
