@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Card, FederationError, Thumbprint};
+use super::{Card, FederationError, Jwks, Thumbprint};
 use crate::{
     identifiers::NodeId,
     keys::{PublicKeys, SigningKey, jws},
@@ -94,6 +94,9 @@ impl Held {
 struct Kept {
     directory: String,
     confirmed: DateTime<Utc>,
+    /// The keys of its issuer that it was verified with: those on the card that people brought may be older.
+    #[serde(default)]
+    issuer_keys: Option<Jwks>,
 }
 
 /// The directory that this node goes by.
@@ -114,7 +117,7 @@ impl Membership {
         if membership.anchor.is_some()
             && let Some(kept) = kept(file)?
         {
-            membership.take(&kept.directory, kept.confirmed)?;
+            membership.take_by(&kept.directory, kept.confirmed, kept.issuer_keys.as_ref())?;
         }
         Ok(membership)
     }
@@ -122,7 +125,7 @@ impl Membership {
     /// The directory that a node has kept, for whoever works beside it: not checked again, and never changed.
     pub fn read(file: &Path, grace: TimeDelta) -> Result<Self, FederationError> {
         let membership = Self { anchor: None, file: file.to_owned(), grace, held: ArcSwap::default() };
-        if let Some(Kept { directory, confirmed }) = kept(file)? {
+        if let Some(Kept { directory, confirmed, .. }) = kept(file)? {
             let payload = directory.split('.').nth(1).unwrap_or_default();
             let payload = BASE64URL.decode(payload).unwrap_or_default();
             let read: Directory = serde_json::from_slice(&payload)
@@ -177,12 +180,17 @@ impl Membership {
 
     /// Take a directory from its issuer, or a confirmation that it is still the newest.
     pub fn take(&self, text: &str, confirmed: DateTime<Utc>) -> Result<(), FederationError> {
+        self.take_by(text, confirmed, None)
+    }
+
+    fn take_by(&self, text: &str, confirmed: DateTime<Utc>, more: Option<&Jwks>) -> Result<(), FederationError> {
         let known = self.last();
         let anchor = self.anchor.as_ref().ok_or(FederationError::IsIssuer)?;
         // The issuer may have changed its keys since its card was brought: those of the last directory hold as well.
         let of_last =
             known.iter().filter_map(|held| held.members.get(&anchor.node)).flat_map(|card| card.keys.0.iter());
-        let keys = PublicKeys::new(anchor.keys.0.iter().chain(of_last).cloned());
+        let more = more.into_iter().flat_map(|keys| keys.0.iter());
+        let keys = PublicKeys::new(anchor.keys.0.iter().chain(of_last).chain(more).cloned());
         let directory = Directory::verify(text, &keys)?;
         if directory.issuer != anchor.node || directory.card(&anchor.node).is_none() {
             let reason = format!("it was issued by {}, not by {}", directory.issuer, anchor.node);
@@ -192,17 +200,23 @@ impl Membership {
             let reason = format!("its serial {} is older than {}", directory.serial, known.serial);
             return Err(FederationError::Directory { reason });
         }
-        self.hold(text.to_owned(), directory, confirmed)
+        self.hold(text.to_owned(), directory, confirmed, Some(Jwks(keys)))
     }
 
     /// Go by a directory that this node has issued itself.
     pub fn issue(&self, directory: Directory, key: &SigningKey, now: DateTime<Utc>) -> Result<(), FederationError> {
         directory.members.iter().try_for_each(Card::check)?;
-        self.hold(directory.sign(key)?, directory, now)
+        self.hold(directory.sign(key)?, directory, now, None)
     }
 
-    fn hold(&self, text: String, directory: Directory, confirmed: DateTime<Utc>) -> Result<(), FederationError> {
-        let kept = serde_json::to_vec(&Kept { directory: text.clone(), confirmed })
+    fn hold(
+        &self,
+        text: String,
+        directory: Directory,
+        confirmed: DateTime<Utc>,
+        issuer_keys: Option<Jwks>,
+    ) -> Result<(), FederationError> {
+        let kept = serde_json::to_vec(&Kept { directory: text.clone(), confirmed, issuer_keys })
             .map_err(|error| FederationError::Directory { reason: error.to_string() })?;
         // A confirmation that says nothing new is not worth a write each time.
         let known = self.last().filter(|known| known.text == text && confirmed - known.kept < KEEP_EVERY);
@@ -224,5 +238,36 @@ fn kept(file: &Path) -> Result<Option<Kept>, FederationError> {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| in_file(error.into())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(in_file(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn card(keys: &[&SigningKey]) -> Card {
+        let keys = PublicKeys::new(keys.iter().map(|key| key.public())).jwks();
+        let card = json!({
+            "node": "guangdong", "endpoint": "https://127.0.0.1:1", "protocol": { "oldest": 1, "newest": 1 },
+            "keys": keys, "certificates": ["00".repeat(32)], "datasets": [],
+        });
+        serde_json::from_value(card).unwrap()
+    }
+
+    #[test]
+    fn a_restart_goes_on_with_a_directory_that_is_signed_with_a_key_younger_than_the_card_that_was_brought() {
+        let (old, new) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("directory.json");
+        let open = || Membership::open(Some(card(&[&old])), &file, TimeDelta::hours(1)).unwrap();
+        let membership = open();
+        for (serial, keys, by) in [(1, &[&old, &new][..], &old), (2, &[&new], &new)] {
+            let members = vec![card(keys)];
+            let directory = Directory { issuer: "guangdong".parse().unwrap(), serial, issued_at: 0, members };
+            membership.take(&directory.sign(by).unwrap(), Utc::now()).unwrap();
+        }
+        assert_eq!(open().last().unwrap().serial, 2);
     }
 }
