@@ -41,4 +41,6 @@ mod fixtures;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;

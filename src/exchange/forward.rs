@@ -192,8 +192,7 @@ impl Exchange {
             if let Some(guide) = &asking.guide {
                 let (parts, mut told) = going_on(in_force, vec![vec![guide.clone()]]);
                 told.extend(federation.ask(&errand, &parts, deadline, now).await);
-                // Without the guide everybody is asked, which is slower and as good.
-                if !matches!(told.as_slice(), [Told { end: End::Unreachable | End::Suspended | End::Late, .. }]) {
+                if guide_has_said(&told) {
                     return told;
                 }
             }
@@ -209,6 +208,11 @@ impl Exchange {
         let (own, told) = tokio::join!(own, others);
         Elsewhere { own, told, columns: Columns::default() }
     }
+}
+
+/// Has the node been heard that knows where records are? Without it everybody is asked, which is slower and as good.
+pub(super) fn guide_has_said(told: &[Told]) -> bool {
+    !matches!(told, [Told { end: End::Unreachable | End::Suspended | End::Late, .. }])
 }
 
 /// Leave out the nodes that are suspended here, and tell of parts that nobody is left to ask for.

@@ -2,5 +2,9 @@
 
 mod calls;
 mod door;
+mod faults;
 mod keys;
+mod processes;
 mod province;
+mod schedules;
+mod witness;

@@ -4,6 +4,7 @@ pub(crate) mod database;
 pub(crate) mod dice;
 pub(crate) mod node;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod refusal;
 pub(crate) mod registers;
 pub(crate) mod s3;

@@ -273,7 +273,7 @@ fn write_settings(dir: &TempDir, id: Option<&str>, address: SocketAddr, more: &s
 }
 
 /// The repository's catalogue with some changes.
-fn write_catalog(folder: &Path, changes: &[(&str, &str, &str)]) {
+pub(crate) fn write_catalog(folder: &Path, changes: &[(&str, &str, &str)]) {
     fs::create_dir(folder).unwrap();
     for file in fs::read_dir(root().join("catalogs/guangdong")).unwrap() {
         let file = file.unwrap();

@@ -221,6 +221,11 @@ impl Running {
         assert_eq!(self.ready_or_ended().await, None, "the process has ended");
     }
 
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// As a power cut or the kernel's memory killer would: SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
