@@ -165,7 +165,7 @@ struct Message {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Reply {
-    Answered(AnswerBody),
+    Answered(Box<AnswerBody>),
     Refused(String),
 }
 
@@ -219,7 +219,7 @@ async fn take_one(
         })
     };
     let reply = match answering.await.ok()? {
-        Ok(answer) => Reply::Answered(answer),
+        Ok(answer) => Reply::Answered(Box::new(answer)),
         Err(repeated) => Reply::Refused(format!("{repeated:?}")),
     };
     let line = serde_json::to_string(&reply).unwrap() + "\n";

@@ -7,5 +7,7 @@ mod keys;
 mod processes;
 mod province;
 mod schedules;
+mod schedules;
 mod statistics;
+mod witness;
 mod witness;

@@ -227,6 +227,7 @@ async fn forwarded_twice(four: &Four, from: usize, to: usize, skew: i64) -> Vec<
     let forwarding = Forwarding {
         chain: vec![own],
         client: window(),
+        roles: Default::default(),
         department: DEPARTMENT.parse().unwrap(),
         item: ITEM.parse().unwrap(),
         case: Some("TEST-1".parse().unwrap()),
@@ -250,7 +251,7 @@ async fn forwarded_twice(four: &Four, from: usize, to: usize, skew: i64) -> Vec<
     let mut good = answers.iter().filter(|(status, _)| *status == 200).map(|(_, bytes)| bytes);
     let mut amiss = Vec::new();
     if let Some(first) = good.next() {
-        if skew > 5 || skew < -35 {
+        if !(-35..=5).contains(&skew) {
             amiss.push(format!("a token of a clock {skew} s off was taken at {other}"));
         }
         if good.any(|more| more != first) {

@@ -86,9 +86,9 @@ impl Asked {
             true => person(900 + n % 50),
             false => person(keeper as u64 * EACH + n / 4 % 9), // Of the first nine none is deceased.
         };
-        let wrong = n % 3 == 0;
+        let wrong = n.is_multiple_of(3);
         let mut body = verification(id.as_str(), json!({ "name": if wrong { "不是他" } else { &name } }));
-        if !nobody && n % 5 == 0 {
+        if !nobody && n.is_multiple_of(5) {
             body["authority"] = json!(DIVISIONS[keeper]);
         }
         let truth = match (nobody, wrong) {
