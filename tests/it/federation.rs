@@ -7,7 +7,5 @@ mod keys;
 mod processes;
 mod province;
 mod schedules;
-mod schedules;
 mod statistics;
-mod witness;
 mod witness;
