@@ -53,8 +53,8 @@ impl Listeners {
 
     /// The same, where calls come in at a listener that there is already.
     pub async fn beside(http: TcpListener, settings: &Settings) -> Result<Self, io::Error> {
-        let flight = match settings.flight.listen.address() {
-            Some(address) => Some(bind(address, "flight.listen").await?),
+        let flight = match settings.flight.address.address() {
+            Some(address) => Some(bind(address, "flight.address").await?),
             None => None,
         };
         Ok(Self { http, flight })

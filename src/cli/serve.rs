@@ -29,7 +29,7 @@ pub(super) async fn run(args: ServeArgs, home: &Home) -> anyhow::Result<ExitCode
     let address = settings.http.listen;
     let node = Box::pin(Node::open(settings, metrics, Utc::now)).await?;
     let listeners = Listeners::bind(&node.settings).await?;
-    let flight = node.settings.flight.listen;
+    let flight = node.settings.flight.address;
     tracing::info!(%address, %flight, node = %node.settings.node.id, "serving");
     tokio::spawn(reload_at_hangup(Arc::clone(&node), signal(SignalKind::hangup())?));
     let (told, ended) = (stop_signal()?, args.until_input_ends.then(input_ended));

@@ -8,7 +8,7 @@ subject! {
     /// Where statements of stewards and auditors come in, over Arrow Flight SQL; see docs/statistics.md.
     "flight" => FlightSettings {
         /// Address and port to listen on, or `off`. Port 0 takes a free one.
-        "listen" => listen: FlightListen = Rule::Text { default: "off", shape: "`off` or address:port" };
+        "address" => address: FlightListen = Rule::Text { default: "off", shape: "`off` or address:port" };
     }
 }
 

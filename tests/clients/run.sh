@@ -42,7 +42,7 @@ mkdir "$work/keys" && cp "$here/../../deploy/uplink.yaml" "$work/uplink.yaml"
 # start FORM: a node that signs its receipts in this form, in the folder of that name.
 start() {
     local log="$work/$1.log"
-    SHUQIAO_FLIGHT__LISTEN="127.0.0.1:$((ports[$1] + 10))" SHUQIAO_AUDIT__RECEIPTS="$1" SHUQIAO_UPLINK__FILE="$work/uplink.yaml" "$target/release/shuqiao" demo --dir "$work/$1" --port "${ports[$1]}" --persons 2000 >"$log" 2>&1 &
+    SHUQIAO_FLIGHT__ADDRESS="127.0.0.1:$((ports[$1] + 10))" SHUQIAO_AUDIT__RECEIPTS="$1" SHUQIAO_UPLINK__FILE="$work/uplink.yaml" "$target/release/shuqiao" demo --dir "$work/$1" --port "${ports[$1]}" --persons 2000 >"$log" 2>&1 &
     node+=($!)
     for _ in $(seq 1 240); do
         grep -q 'Ctrl-C stops' "$log" && return

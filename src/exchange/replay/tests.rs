@@ -54,8 +54,9 @@ const MISTAKES: [Mistake; 10] = [
 /// The repository's policies with some mistakes in them.
 fn mistaken(mistakes: &[Mistake]) -> PolicySet {
     let files = PolicyFiles::read(&in_repository("policies")).unwrap();
-    let mut text = String::new();
-    for (_, file) in &files.policies {
+    let mut sources = Vec::new();
+    for (name, file) in &files.policies {
+        let mut text = String::new();
         for policy in file.parse::<cedar_policy::PolicySet>().unwrap().policies() {
             let id = policy.annotation("id").unwrap();
             let own = policy.to_cedar().unwrap();
@@ -69,8 +70,9 @@ fn mistaken(mistakes: &[Mistake]) -> PolicySet {
             }
             text += "\n";
         }
+        sources.push((name.clone(), text));
     }
-    PolicySet::from_sources(&files.schema, &[("a.cedar".to_owned(), text)]).unwrap()
+    PolicySet::from_sources(&files.schema, &sources).unwrap()
 }
 
 async fn rehearsed(calls: u64, segment_bytes: u64) -> tempfile::TempDir {

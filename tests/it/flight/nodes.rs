@@ -82,7 +82,7 @@ impl Scene {
 }
 
 async fn city(settings: &str, rows: u64) -> TestNode {
-    let node = TestNode::start(0, &format!("[flight]\nlisten = '127.0.0.1:0'\n{settings}")).await;
+    let node = TestNode::start(0, &format!("[flight]\naddress = '127.0.0.1:0'\n{settings}")).await;
     node.publish_sample(Register::LegalEntity, rows).await;
     node
 }

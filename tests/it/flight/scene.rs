@@ -36,7 +36,7 @@ impl Answer {
 
 /// A node that takes statements, with more settings.
 pub(crate) async fn node(settings: &str) -> TestNode {
-    let node = TestNode::start(0, &format!("[flight]\nlisten = '127.0.0.1:0'\n{settings}")).await;
+    let node = TestNode::start(0, &format!("[flight]\naddress = '127.0.0.1:0'\n{settings}")).await;
     node.publish_sample(Register::LegalEntity, FIRMS).await;
     node
 }
