@@ -27,6 +27,9 @@ const TYPE: &str = "node-directory+jwt";
 /// How often a confirmation is kept: after a restart the time of grace has so much less left.
 const KEEP_EVERY: TimeDelta = TimeDelta::seconds(30);
 
+/// Changes of the issuer's key that a node may sleep through without a new card from people.
+const BRIDGES_MAX: usize = 8;
+
 /// The nodes, as one of them has signed it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Directory {
@@ -203,6 +206,32 @@ impl Membership {
         self.hold(text.to_owned(), directory, confirmed, Some(Jwks(keys)))
     }
 
+    /// The same, where the issuer's key may have changed more than once since this node last heard of it: each bridge was
+    /// signed with one key and names the next.
+    pub fn take_over(&self, text: &str, bridges: &[String], confirmed: DateTime<Utc>) -> Result<(), FederationError> {
+        let Err(refused) = self.take(text, confirmed) else { return Ok(()) };
+        // Those from before the last directory that is known here are refused, and need not be taken.
+        let crossed = bridges.iter().filter(|bridge| self.take(bridge, confirmed).is_ok()).count();
+        if crossed == 0 { Err(refused) } else { self.take(text, confirmed) }
+    }
+
+    /// At the issuer: directories that were signed with a key before it was changed, and name the next one.
+    pub fn bridges(&self) -> Vec<String> {
+        let kept = std::fs::read(self.file.with_extension("bridges.json")).unwrap_or_default();
+        serde_json::from_slice(&kept).unwrap_or_default()
+    }
+
+    /// At the issuer: the directory that is out now is the last one with the present key.
+    pub fn keep_bridge(&self) -> Result<(), FederationError> {
+        let Some(held) = self.last() else { return Ok(()) };
+        let mut bridges = self.bridges();
+        bridges.push(held.text.clone());
+        bridges.drain(..bridges.len().saturating_sub(BRIDGES_MAX));
+        let kept =
+            serde_json::to_vec(&bridges).map_err(|error| FederationError::Directory { reason: error.to_string() })?;
+        Ok(write_whole(&self.file.with_extension("bridges.json"), &kept)?)
+    }
+
     /// Go by a directory that this node has issued itself.
     pub fn issue(&self, directory: Directory, key: &SigningKey, now: DateTime<Utc>) -> Result<(), FederationError> {
         directory.members.iter().try_for_each(Card::check)?;
@@ -254,6 +283,29 @@ mod tests {
             "keys": keys, "certificates": ["00".repeat(32)], "datasets": [],
         });
         serde_json::from_value(card).unwrap()
+    }
+
+    #[test]
+    fn who_was_away_while_the_issuer_changed_its_key_twice_finds_the_way_over_its_bridges() {
+        let keys: Vec<_> = (0..3).map(|_| SigningKey::generate().unwrap()).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let (of_issuer, of_city) = (folder.path().join("issuer.json"), folder.path().join("city.json"));
+        let issuer = Membership::open(None, &of_issuer, TimeDelta::hours(1)).unwrap();
+        let city = Membership::open(Some(card(&[&keys[0]])), &of_city, TimeDelta::hours(1)).unwrap();
+        let issue = |serial, named: &[&SigningKey], by: &SigningKey| {
+            let directory =
+                Directory { issuer: "guangdong".parse().unwrap(), serial, issued_at: 0, members: vec![card(named)] };
+            issuer.issue(directory, by, Utc::now()).unwrap();
+        };
+        for (step, pair) in keys.windows(2).enumerate() {
+            issue(2 * step as u64 + 1, &[&pair[0], &pair[1]], &pair[0]);
+            issuer.keep_bridge().unwrap();
+            issue(2 * step as u64 + 2, &[&pair[1]], &pair[1]);
+        }
+        let text = issuer.last().unwrap().text.clone();
+        assert!(city.take(&text, Utc::now()).is_err() && city.take_over(&text, &[], Utc::now()).is_err());
+        city.take_over(&text, &issuer.bridges(), Utc::now()).unwrap();
+        assert_eq!(city.last().unwrap().serial, 4);
     }
 
     #[test]

@@ -253,21 +253,28 @@ impl Federation {
             tokio::time::sleep_until(at + PULL_PAUSE).await;
         }
         *pulled = Some(Instant::now());
-        // The issuer may have moved since its card was brought.
-        let listed = self.means.membership.last().and_then(|held| held.members.get(&anchor.node).cloned());
-        let endpoint = listed.map_or_else(|| anchor.endpoint.clone(), |card| card.endpoint);
-        let unreachable = || FederationError::Unreachable { node: anchor.node.clone() };
-        let url = endpoint.join(peers::paths::DIRECTORY).map_err(|_| unreachable())?;
-        let request = self.peers.client(&anchor.node)?.get(url).timeout(PULL_MAX);
-        let fetched = peers::fetch(request, peers::ANSWER_BYTES_MAX).await;
-        let Ok((200, bytes)) = fetched else { return Err(unreachable()) };
-        let handed: Handed =
-            serde_json::from_slice(&bytes).map_err(|error| FederationError::Directory { reason: error.to_string() })?;
-        self.means.membership.take(&handed.directory, now)?;
+        let handed = self.fetch_directory(anchor).await?;
+        self.means.membership.take_over(&handed.directory, &handed.bridges, now)?;
         if let Ok(secret) = hex::decode(&handed.index_secret) {
             self.hasher.store(Some(Arc::new(KeyHasher::new(&secret))));
         }
         Ok(())
+    }
+
+    /// The issuer may have moved since its card was brought, or since the last directory.
+    async fn fetch_directory(&self, anchor: &Card) -> Result<Handed, FederationError> {
+        let unreachable = || FederationError::Unreachable { node: anchor.node.clone() };
+        let listed = self.means.membership.last().and_then(|held| held.members.get(&anchor.node).cloned());
+        let listed = listed.map(|card| card.endpoint).filter(|listed| *listed != anchor.endpoint);
+        for endpoint in listed.iter().chain([&anchor.endpoint]) {
+            let url = endpoint.join(peers::paths::DIRECTORY).map_err(|_| unreachable())?;
+            let request = self.peers.client(&anchor.node)?.get(url).timeout(PULL_MAX);
+            if let Ok((200, bytes)) = peers::fetch(request, peers::ANSWER_BYTES_MAX).await {
+                return serde_json::from_slice(&bytes)
+                    .map_err(|error| FederationError::Directory { reason: error.to_string() });
+            }
+        }
+        Err(unreachable())
     }
 
     /// At the issuer: list these nodes and itself from now on.
@@ -289,7 +296,7 @@ impl Federation {
     pub fn handed(&self) -> Option<Handed> {
         let held = self.means.membership.last()?;
         let index_secret = self.means.index_secret.as_deref().map(hex::encode)?;
-        Some(Handed { directory: held.text.clone(), index_secret })
+        Some(Handed { directory: held.text.clone(), bridges: self.means.membership.bridges(), index_secret })
     }
 
     /// Those of the parts whose index says that they have no such record are not asked: what is left, and what is told of
@@ -335,6 +342,9 @@ impl Federation {
 #[derive(serde::Serialize, serde::Deserialize)]
 pub struct Handed {
     pub directory: String,
+    /// For those who have not heard of the issuer's present key: the ways from older ones to it.
+    #[serde(default)]
+    pub bridges: Vec<String>,
     /// Hexadecimal.
     pub index_secret: String,
 }

@@ -180,6 +180,7 @@ impl Node {
             return self.send_card(federation, card_text(&card)?).await;
         }
         self.issue_directory(federation).await?;
+        federation.membership().keep_bridge()?;
         tokio::time::sleep(self.settings.federation.pull * 4).await;
         Ok(())
     }
