@@ -110,7 +110,7 @@ impl Door {
 
     async fn schema(&self, headers: &MetadataMap, note: &Note) -> Result<SchemaRef, Status> {
         let schema = Box::pin(self.exchange.statistics_schema(self.statement(headers, note))).await;
-        schema.map_err(|refusal| self.statuses.of_refusal(&refusal))
+        schema.map(|schema| reply::as_told(&schema)).map_err(|refusal| self.statuses.of_refusal(&refusal))
     }
 
     fn gone(&self, what: &str) -> Status {

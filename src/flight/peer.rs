@@ -71,6 +71,7 @@ impl FlightSqlService for PeerDoor {
         let accepted = self.accept(&headers, &sent, &query.query).await;
         let schema = Box::pin(self.exchange.statistics_schema(self.statement(&accepted, &query.query))).await;
         let schema = schema.map_err(|refusal| self.statuses.of_refusal(&refusal))?;
+        let schema = reply::as_told(&schema);
         reply::info(&TicketStatementQuery { statement_handle: query.query.into() }, &schema, asked)
     }
 

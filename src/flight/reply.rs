@@ -6,7 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use arrow::{array::RecordBatch, datatypes::Schema, error::ArrowError};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+    error::ArrowError,
+};
 use arrow_flight::{
     FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, Ticket, encode::FlightDataEncoderBuilder,
     error::FlightError, sql::ProstMessageExt,
@@ -99,12 +103,19 @@ pub(super) fn batch(batch: Result<RecordBatch, FlightError>) -> Result<Response<
     Ok(data(FlightDataEncoderBuilder::new().with_schema(batch.schema()), vec![batch]))
 }
 
+/// Columns as a reader is told of them, before the counting and with it: each may be empty. Drivers hold the one against the
+/// other.
+pub(super) fn as_told(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
 /// Counts, with what a reader must know of them: in the schema's metadata, and as JSON in the metadata of the first message.
 pub(super) fn statistics(counted: Statistics) -> Response<Batches> {
     let told = told(&counted);
     let json = serde_json::to_vec(&told).unwrap_or_default();
     let metadata: HashMap<_, _> = told.into_iter().map(|(name, value)| (format!("shuqiao.{name}"), value)).collect();
-    let schema = Arc::new(counted.schema.as_ref().clone().with_metadata(metadata));
+    let schema = Arc::new(as_told(&counted.schema).as_ref().clone().with_metadata(metadata));
     data(FlightDataEncoderBuilder::new().with_schema(schema).with_metadata(json.into()), counted.batches)
 }
 

@@ -72,20 +72,20 @@ pub(crate) struct EnvelopeData {
 /// The answer of `refreshappsecret`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SecretEnvelope {
-    /// Always `0`.
+    /// `0`; anything else refuses, with `word` and `problem` in `data` as for calls.
     code: &'static str,
     message: &'static str,
     data: SecretData,
 }
 
-/// A secret for calls.
+/// A secret for calls; both members are absent where it is refused.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SecretData {
     /// AES (ECB, PKCS#7 padding, key: the bytes of the appKey), Base64.
-    secret: String,
+    secret: Option<String>,
     /// From then on calls are no longer accepted with it: milliseconds since 1970.
-    secret_end_time: i64,
+    secret_end_time: Option<i64>,
 }
 
 /// Answer one call in the manner of the national exchange platform.
@@ -131,7 +131,7 @@ pub(crate) async fn refresh(State(node): State<Arc<Node>>, request: Request) -> 
     counter!("shuqiao_tokens_issued_total", "result" => result).increment(1);
     match issued {
         Ok(sealed) => {
-            let data = SecretData { secret: sealed.secret, secret_end_time: sealed.end.timestamp_millis() };
+            let data = SecretData { secret: Some(sealed.secret), secret_end_time: Some(sealed.end.timestamp_millis()) };
             unkept(Json(SecretEnvelope { code: ENVELOPE_OK, message: "成功", data }))
         }
         Err(problem) => unkept(Json(refused(Manner::National, None, problem, None))),
