@@ -3,7 +3,7 @@
 //! Floor 0: uses nothing of ours. No HTTP in it: `http::problem` maps a [`Code`] to a status, the command line to an
 //! exit status. Every code is documented here; `docs/errors.md` is generated from this list and a test holds them equal.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 macro_rules! codes {
     ($( $(#[doc = $doc:literal])+ $variant:ident = $text:literal ),+ $(,)?) => {
@@ -182,6 +182,12 @@ impl Problem {
         self.retry_after = Some(seconds);
         self
     }
+
+    /// `Retry-After` knows whole seconds: those that have passed once the wait is over, and never none.
+    pub fn retry_once_over(self, wait: Duration) -> Self {
+        let begun = u64::from(wait.subsec_nanos() > 0);
+        self.retry_after((wait.as_secs() + begun).max(1))
+    }
 }
 
 impl fmt::Display for Problem {
@@ -198,3 +204,17 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_the_seconds_after_which_it_is_over() {
+        for (milliseconds, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (59_999, 60), (60_000, 60)] {
+            let problem =
+                Problem::new(Code::RateLimited, "too fast").retry_once_over(Duration::from_millis(milliseconds));
+            assert_eq!(problem.retry_after, Some(seconds), "{milliseconds} ms");
+        }
+    }
+}

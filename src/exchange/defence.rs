@@ -68,7 +68,7 @@ impl Defence {
             let detail = format!("calls of client `{}` on dataset `{}` are slowed", caller.client, call.dataset.id);
             return Err(Problem::new(Code::EnumerationSlowed, detail)
                 .remedy("Ask about the people before you; the data steward can lift this.")
-                .retry_after(wait.as_secs() + 1));
+                .retry_once_over(wait));
         }
         Ok(Standing { seat, verdict })
     }

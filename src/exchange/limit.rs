@@ -68,7 +68,7 @@ impl Limits {
         let refused = |wait: Duration, whose: String| {
             Problem::new(Code::RateLimited, format!("{whose} calls faster than it may"))
                 .remedy("Spread the calls, or agree on a higher rate.")
-                .retry_after(wait.as_secs() + 1)
+                .retry_once_over(wait)
         };
         admit(&self.clients, client, self.calls_per_second)
             .map_err(|wait| refused(wait, format!("client `{client}`")))?;
