@@ -15,6 +15,8 @@ use crate::{
 
 /// What is measured is the way between nodes: a larger register would add the same to both sides.
 const PERSONS: u64 = 100_000;
+/// Where a call to every city comes in.
+const PROVINCE: &str = "guangdong";
 /// An asking city, one that is asked, and one that goes away.
 const FEW: usize = 3;
 const CONNECTIONS: usize = 64;
@@ -25,7 +27,7 @@ const MIXED_CONNECTIONS: usize = 16;
 
 pub(crate) fn run(world: &World, scale: Scale, report: &mut Report) {
     let world = world.resized(PERSONS.min(world.persons));
-    let mut few = Province::found(&world, FEW);
+    let mut few = Province::found(&world, FEW, CITIES[0].0);
     let capacity = one_hop(&few, &world, scale, report);
     dead_city(&mut few, &world, capacity, scale, report);
     drop(few);
@@ -80,7 +82,7 @@ fn one_hop(few: &Province, world: &World, scale: Scale, report: &mut Report) -> 
 
 /// A call that every city may have the record of, beside one that names its authority; both asked at the province.
 fn fan_out(world: &World, scale: Scale, report: &mut Report) {
-    let all = Province::found(world, scale.cities);
+    let all = Province::found(world, scale.cities, PROVINCE);
     let to = |authority| Side { address: all.province.address(), requests: all.province.requests(world, authority) };
     let (everywhere, one) = (to(None), to(Some(CITIES[1].1)));
     let turns = turns(&everywhere, &one, 1, scale);

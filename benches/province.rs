@@ -121,12 +121,12 @@ pub(crate) struct Province {
 }
 
 impl Province {
-    /// All are up and know each other.
-    pub(crate) fn found(world: &World, cities: usize) -> Self {
+    /// All are up and know each other; the department that calls is registered with the node `of`.
+    pub(crate) fn found(world: &World, cities: usize, of: &str) -> Self {
         let cities = &CITIES[..cities];
         let folder = world.scratch("province");
         let catalog = folder.path().join("catalog");
-        write_catalog(&catalog, cities);
+        write_catalog(&catalog, cities, of);
         let mut province = Member::make(world, "guangdong", &catalog, None);
         let anchor = province.card(folder.path(), "guangdong");
         let join = |(id, _): &(&str, &str)| {
@@ -140,15 +140,16 @@ impl Province {
         province.start();
         cities.iter_mut().for_each(Member::start);
         let found = Self { province, cities, _folder: folder };
-        found.settled(world);
+        found.settled(world, of);
         found
     }
 
-    /// The province reaches every city, and the first city every other.
-    fn settled(&self, world: &World) {
-        let everywhere = self.province.requests(world, None);
-        self.province.until_answered(&everywhere, self.cities.len());
+    /// Who calls reaches every city.
+    fn settled(&self, world: &World, of: &str) {
         let first = &self.cities[0];
+        if of != CITIES[0].0 {
+            return self.province.until_answered(&self.province.requests(world, None), self.cities.len());
+        }
         for (_, division) in &CITIES[1..self.cities.len()] {
             first.until_answered(&first.requests(world, Some(division)), 1);
         }
@@ -156,7 +157,7 @@ impl Province {
 }
 
 /// The repository's catalogue with these cities, each of which keeps a part of the persons.
-fn write_catalog(folder: &Path, cities: &[(&str, &str)]) {
+fn write_catalog(folder: &Path, cities: &[(&str, &str)], of: &str) {
     fs::create_dir(folder).unwrap();
     for file in fs::read_dir(root().join("catalogs/guangdong")).unwrap() {
         let file = file.unwrap();
@@ -168,6 +169,8 @@ fn write_catalog(folder: &Path, cities: &[(&str, &str)]) {
         )
     });
     change(&folder.join("nodes.yaml"), |text| text + &nodes.collect::<String>());
+    let [own, other] = ["guangzhou", of].map(|node| format!("division: \"440100\"\n    node: {node}\n"));
+    change(&folder.join("departments.yaml"), |text| text.replace(&own, &other));
     let parts: Vec<_> = cities.iter().map(|(id, _)| format!("{{ node: {id} }}")).collect();
     let key = "    key: resident_id\n";
     change(&folder.join("natural-person.yaml"), |text| {

@@ -93,6 +93,8 @@ codes! {
     PeerUnknown = "peer_unknown",
     /// The token of a forwarded call was refused: signature, sender, receiver, time or body.
     PeerTokenInvalid = "peer_token_invalid",
+    /// The call came in at a node with which its department is not registered: a node speaks for its own departments only.
+    PeerDepartment = "peer_department",
     /// The forwarded call was answered before, and its answer is no longer here; or its id came with another body.
     PeerCallRepeated = "peer_call_repeated",
     /// The forwarded call has passed this node before, or too many nodes.

@@ -13,7 +13,7 @@ use super::{
     caller::no_token,
     defence::{Defence, Standing},
     demand,
-    forward::{forwarded, same_purpose},
+    forward::{forwarded, same_purpose, speaks_for_its_own},
     incoming::{Credential, Incoming},
     limit::Limits,
     rights::{InForce, Rights},
@@ -319,6 +319,7 @@ impl Exchange {
         let (rights, today) = (&in_force.rights, day_in_china(now));
         if let Some(forwarding) = &asker.forwarding {
             same_purpose(forwarding, call)?;
+            speaks_for_its_own(forwarding, &rights.catalog)?;
         }
         let department = &asker.caller.department;
         let agreement = rights.agreements.find(department, &call.dataset.id, &call.item.code, today).cloned();

@@ -50,9 +50,11 @@ impl Nodes {
                 roles: asker.caller.roles.clone(),
                 item: item.code.clone(),
                 case: Some(case.clone()),
+                operator: None, // the account is the person's own
                 call_id: asked.call_id,
                 request_sha256: [0; 32], // each node is asked its own statement
                 budget_ms: 0,
+                came_with: None, // a statement is sent on by nobody
             },
             federation,
             budget: exchange.statistics.limits.deadline.mul_f64(SHARE_OF_OTHERS),

@@ -178,9 +178,11 @@ impl Exchange {
             roles: Roles::default(), // calls are made by systems
             item: call.item.code.clone(),
             case: call.case.clone(),
+            operator: call.operator.clone(),
             call_id: incoming.call_id,
             request_sha256,
             budget_ms: 0, // each try has its own
+            came_with: asker.forwarding.as_ref().and_then(|it| it.came_with.clone()),
         };
         let errand = Errand { operation: incoming.operation, body, forwarding };
         let budget = asker.forwarding.as_ref().map(|it| Duration::from_millis(it.budget_ms));
@@ -250,12 +252,28 @@ pub(super) fn forwarded(accepted: &Result<Forwarding, Problem>) -> Result<Asker,
     Ok(Asker { caller, forwarding: Some(forwarding.clone()) })
 }
 
-/// The token was made for the item and the case that the body names.
+/// The token was made for the item, the case and the operator that the body names.
 pub(super) fn same_purpose(forwarding: &Forwarding, call: &Call) -> Result<(), Problem> {
-    match forwarding.item == call.item.code && forwarding.case == call.case {
+    match forwarding.item == call.item.code && forwarding.case == call.case && forwarding.operator == call.operator {
         true => Ok(()),
-        false => Err(Problem::new(Code::PeerTokenInvalid, "the token names another item or case than the call")),
+        false => {
+            let detail = "the token names another item, case or operator than the call";
+            Err(Problem::new(Code::PeerTokenInvalid, detail))
+        }
     }
+}
+
+/// A node speaks for the departments that are registered with it, by this node's catalogue, and for no other.
+pub(super) fn speaks_for_its_own(forwarding: &Forwarding, catalog: &Catalog) -> Result<(), Problem> {
+    let (department, origin) = (&forwarding.department, forwarding.origin());
+    let home = catalog.departments.get(department).map(|department| &department.node);
+    if home.is_some() && home == origin {
+        return Ok(());
+    }
+    let home = home.map_or_else(|| "is in no catalogue here".to_owned(), |home| format!("belongs to node `{home}`"));
+    let origin = origin.map_or("", NodeId::as_str);
+    Err(Problem::new(Code::PeerDepartment, format!("the call came in at `{origin}`; department `{department}` {home}"))
+        .remedy("Call at the department's own node, or let the stewards bring the two catalogues together."))
 }
 
 fn repeated_call(repeated: Repeated) -> Problem {

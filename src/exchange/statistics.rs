@@ -15,7 +15,7 @@ use super::{
     answer::{Asker, Exchange, Refusal, audit_failed, day_in_china, in_china, sha256, timestamp},
     caller::no_token,
     counting::Nodes,
-    forward::forwarded,
+    forward::{forwarded, speaks_for_its_own},
     incoming::Credential,
     rights::InForce,
 };
@@ -184,6 +184,9 @@ impl Exchange {
         record.caller(&caller.client, &caller.department);
         record.forwarded(asker.forwarding.as_ref().map(|it| (it.chain.as_slice(), it.call_id)));
         let in_force = self.in_force.load_full();
+        if let Some(forwarding) = &asker.forwarding {
+            speaks_for_its_own(forwarding, &in_force.rights.catalog)?;
+        }
         let (item, case) = purpose(asked, asker.forwarding.as_ref(), &in_force, now)?;
         record.purpose(&item.code, &case);
         let nodes = Nodes::of(self, (asked, &asker), (&item, &case), &in_force);

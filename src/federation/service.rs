@@ -236,8 +236,8 @@ impl Federation {
         now: DateTime<Utc>,
     ) -> Result<Forwarding, FederationError> {
         let held = self.means.membership.current(now).ok_or(FederationError::Stale)?;
-        let card = held.members.get(from).ok_or_else(|| FederationError::Stranger { node: from.clone() })?;
-        Forwarding::verify(token, (from, &self.means.own), &card.keys.0, request_sha256, (now, self.pace.skew))
+        let keys_of = |node: &NodeId| held.members.get(node).map(|card| &card.keys.0);
+        Forwarding::verify(token, (from, &self.means.own), &keys_of, request_sha256, (now, self.pace.skew))
     }
 
     /// Fetch the directory from its issuer, and the secret of the indexes with it.

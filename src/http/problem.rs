@@ -118,7 +118,8 @@ pub fn status_of(code: Code) -> u16 {
         | Code::CallerSuspended
         | Code::SeparationOfDuties
         | Code::NotShared
-        | Code::PeerUnknown => 403,
+        | Code::PeerUnknown
+        | Code::PeerDepartment => 403,
         // Not 429: waiting does not help.
         Code::GuessesExceeded => 403,
         Code::NoSuchPath | Code::NotFound | Code::UnknownService => 404,
@@ -186,6 +187,7 @@ fn title_of(code: Code) -> &'static str {
         Code::EnumerationBlocked => "Blocked: looks like enumeration",
         Code::PeerUnknown => "Unknown node",
         Code::PeerTokenInvalid => "Forwarded call refused",
+        Code::PeerDepartment => "Department of another node",
         Code::PeerCallRepeated => "Forwarded call repeated",
         Code::ForwardingLoop => "Forwarding loop",
         Code::PeerUnreachable => "Node unreachable",

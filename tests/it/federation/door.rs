@@ -53,9 +53,11 @@ impl Speaker {
             roles: shuqiao::identifiers::Roles::default(),
             item: ITEM.parse().unwrap(),
             case: Some("TEST-1".parse().unwrap()),
+            operator: None,
             call_id: CallId::new(Uuid::from_u128(call)),
             request_sha256: digest.0,
             budget_ms: 1_000,
+            came_with: None,
         }
     }
 
@@ -138,6 +140,34 @@ async fn a_forwarded_call_is_answered_once_and_for_the_node_that_it_was_signed_f
     .await;
     assert_eq!(answered(&city.records()), 1);
     drop((speaker.own, shenzhen));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_speaks_for_its_own_departments_and_hands_on_what_others_have_signed() {
+    let province = Province::found().await;
+    let speaker = Speaker::of(&province.guangzhou, &province.guangdong).await;
+    let there = person(EACH + 3);
+    let body = verification(there.id.as_str(), json!({ "name": there.name }));
+    let say = async |forwarding: Forwarding, to: &TestNode| {
+        let token = forwarding.sign(&to.settings.node.id, &speaker.keys.signing(), Utc::now()).unwrap();
+        let (status, said) = speaker.say(to, paths::VERIFICATIONS, Some(&token), &body).await.unwrap();
+        (status, said["code"].as_str().unwrap_or_default().to_owned())
+    };
+    for (call, department) in ["gd-human-resources", "sz-government-services", "nobodys"].iter().enumerate() {
+        let mut lie = speaker.forwarding(&["guangzhou"], &body, call as u128);
+        lie.department = department.parse().unwrap();
+        assert_eq!(say(lie, &province.shenzhen).await, (403, "peer_department".to_owned()), "{department}");
+    }
+    // A call that another node is said to have sent, of which that node knows nothing.
+    let invented = speaker.forwarding(&["shenzhen", "guangzhou"], &body, 9);
+    assert_eq!(say(invented, &province.guangdong).await, (401, "peer_token_invalid".to_owned()));
+    // A department that has a system at a node which is not its own, too, is told so by whoever keeps the record.
+    let answer = province.guangdong.post("/v1/verifications", &body).await;
+    assert_eq!((answer.said(), answer.json["reason"].as_str()), ("indeterminate", Some("holder_refused")));
+    let refusal = answer.json["nodes"].as_array().unwrap().iter().find(|node| node["node"] == "shenzhen").unwrap();
+    assert_eq!(refusal["code"], "peer_department", "{:#}", answer.json);
+    let record = province.shenzhen.records().pop().unwrap();
+    assert_eq!(record.code.as_deref(), Some("peer_department"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,11 +9,8 @@ use shuqiao::{
     keys::KeyRing,
 };
 
-use super::processes::{Asked, Four, NODES, window};
-use crate::support::{
-    dice::Dice,
-    node::{DEPARTMENT, ITEM},
-};
+use super::processes::{Asked, CALLERS, Four, NODES, window};
+use crate::support::dice::Dice;
 
 /// Where the library is that gives a process another clock, unless a variable says so.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
@@ -220,7 +217,7 @@ async fn forwarded_twice(four: &Four, from: usize, to: usize, skew: i64) -> Vec<
     let (own, other): (NodeId, NodeId) = (NODES[from].parse().unwrap(), NODES[to].parse().unwrap());
     let held = membership.last();
     let Some(card) = held.as_ref().and_then(|held| held.members.get(&other)) else { return Vec::new() };
-    let asked = Asked::number(4 + to as u64);
+    let asked = Asked::number(from, 4 + to as u64);
     let mut request_sha256 = [0; 32];
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &asked.body);
     request_sha256.copy_from_slice(digest.as_ref());
@@ -228,12 +225,14 @@ async fn forwarded_twice(four: &Four, from: usize, to: usize, skew: i64) -> Vec<
         chain: vec![own],
         client: window(),
         roles: Default::default(),
-        department: DEPARTMENT.parse().unwrap(),
-        item: ITEM.parse().unwrap(),
+        department: CALLERS[from].0.parse().unwrap(),
+        item: CALLERS[from].1.parse().unwrap(),
         case: Some("TEST-1".parse().unwrap()),
+        operator: None,
         call_id: CallId::new(uuid::Uuid::now_v7()),
         request_sha256,
         budget_ms: 1000,
+        came_with: None,
     };
     let ring = KeyRing::open(&four.members[from].home.settings().paths.token_key()).unwrap();
     let token = forwarding.sign(&other, &ring.signing(), Utc::now() + TimeDelta::seconds(skew)).unwrap();

@@ -17,7 +17,7 @@ use shuqiao::{
 use tokio::time::sleep;
 
 use crate::support::{
-    node::{WINDOW, verification, write_catalog},
+    node::{ITEM, verification, write_catalog},
     process::{Home, Running, client, free_address},
     proxy::Network,
     registers::{self, Person, person},
@@ -31,7 +31,16 @@ pub(super) const EACH: u64 = 40;
 /// How long full service is waited for.
 const RECOVERY_WAIT: Duration = Duration::from_secs(20);
 
-const CATALOG: [(&str, &str, &str); 2] = [
+/// Who calls at each node: a department that is registered with it, with an item of its own.
+pub(super) const CALLERS: [(&str, &str); 4] = [
+    ("gd-human-resources", "11440000MB9Y00040M2440514001000"),
+    ("gz-administrative-approval", ITEM),
+    ("sz-government-services", "11440300MB9Y03022Y3442035001000"),
+    ("gz-human-resources", "11440100MB9Y01019T3440514001000"),
+];
+const CALLER: &str = "window";
+
+const CATALOG: [(&str, &str, &str); 3] = [
     (
         "nodes.yaml",
         "nodes:\n",
@@ -43,6 +52,12 @@ const CATALOG: [(&str, &str, &str); 2] = [
         "    key: resident_id\n",
         "    key: resident_id\n    placement:\n      - { node: guangzhou, divisions: [\"440100\"] }\n      \
          - { node: shenzhen, divisions: [\"440300\"] }\n      - { node: zhaoqing, divisions: [\"441200\"] }\n",
+    ),
+    // Zhaoqing has a department as well.
+    (
+        "departments.yaml",
+        "    credit_code: 11440100MB9Y01019T\n    division: \"440100\"\n    node: guangzhou\n",
+        "    credit_code: 11440100MB9Y01019T\n    division: \"441200\"\n    node: zhaoqing\n",
     ),
 ];
 
@@ -77,9 +92,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Number `n` of what can be asked: of persons in each city by turns, with the right name or another, with and without
+    /// Number `n` of what can be asked at a node: of persons in each city by turns, with the right name or another, with and without
     /// the authority, and of nobody.
-    pub(super) fn number(n: u64) -> Self {
+    pub(super) fn number(at: usize, n: u64) -> Self {
         let keeper = (n % 4) as usize;
         let nobody = keeper == 0;
         let Person { id, name, .. } = match nobody {
@@ -88,6 +103,7 @@ impl Asked {
         };
         let wrong = n.is_multiple_of(3);
         let mut body = verification(id.as_str(), json!({ "name": if wrong { "不是他" } else { &name } }));
+        body["item"] = json!(CALLERS[at].1);
         if !nobody && n.is_multiple_of(5) {
             body["authority"] = json!(DIVISIONS[keeper]);
         }
@@ -120,6 +136,7 @@ impl Four {
             let (behind, before) = (free_address(), free_address());
             fs::write(home.path("shuqiao.toml"), settings(id, home.address, behind, before, card.as_ref())).unwrap();
             network.stand_before(n, before, behind).await;
+            home.register(CALLER, CALLERS[n].0);
             let said = home.run(&["peer", "card"]);
             assert_eq!(said.code, Some(0), "{said:?}");
             fs::write(home.path("card.json"), &said.out).unwrap();
@@ -190,7 +207,7 @@ impl Four {
     pub(super) async fn tokens(&self) -> Vec<String> {
         let mut tokens = Vec::new();
         for member in &self.members {
-            tokens.push(member.home.token().await);
+            tokens.push(member.home.token_of(CALLER).await);
         }
         tokens
     }
@@ -201,7 +218,7 @@ impl Four {
 
     /// Every node is asked what it must know in full service; what was heard, and whether all of it was true.
     pub(super) async fn sweep(&self, tokens: &[String]) -> (Vec<Heard>, bool) {
-        let calls = (0..NODES.len()).flat_map(|at| (1..=8).map(move |n| (at, Asked::number(n + 20))));
+        let calls = (0..NODES.len()).flat_map(|at| (1..=8).map(move |n| (at, Asked::number(at, n + 20))));
         let calls = calls.map(|(at, asked)| ask(self.http.clone(), self.url(at), tokens[at].clone(), at, asked));
         let heard = futures::future::join_all(calls).await;
         let whole = heard.iter().all(|heard| heard.as_ref().is_some_and(Heard::is_true));
@@ -274,5 +291,5 @@ fn settings(id: &str, http: SocketAddr, behind: SocketAddr, before: SocketAddr, 
 
 /// The client of the nodes, for calls that are forwarded by hand.
 pub(super) fn window() -> ClientId {
-    WINDOW.parse().unwrap()
+    CALLER.parse().unwrap()
 }

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use reqwest::Method;
 use serde_json::{Value, json};
 use shuqiao::http::open_ledger;
 
 use crate::support::{
-    node::{Setup, TestNode, WINDOW, verification},
+    node::{Answered, Setup, TestNode, WINDOW, verification},
     registers,
 };
 
@@ -17,6 +18,8 @@ pub(super) const DIVIDED: (&str, &str, &str) = (
     "    key: resident_id\n",
     "    key: resident_id\n    placement: [{ node: guangzhou }, { node: shenzhen }]\n",
 );
+/// Of a department that is registered with the province, and an item of its own.
+const PENSIONS: (&str, &str, &str) = ("gd-pensions-window", "gd-human-resources", "11440000MB9Y00040M2440514001000");
 /// The first persons are in Guangzhou, as many after them in Shenzhen.
 pub(super) const EACH: u64 = 40;
 
@@ -48,11 +51,21 @@ impl Province {
             node
         };
         let (guangzhou, shenzhen) = (city("guangzhou").await, city("shenzhen").await);
+        guangdong.register(PENSIONS.0, PENSIONS.1).await;
         guangzhou.publish("natural-person", &registers::csv((0..EACH).map(registers::person))).await;
         shenzhen.publish("natural-person", &registers::csv((EACH..2 * EACH).map(registers::person))).await;
         let province = Self { guangdong, guangzhou, shenzhen };
         province.settled().await;
         province
+    }
+
+    /// Put to the province by a department that is registered there.
+    pub(super) async fn ask_above(&self, body: &Value) -> Answered {
+        let mut body = body.clone();
+        body["item"] = json!(PENSIONS.2);
+        let token = self.guangdong.token_of(PENSIONS.0).await;
+        let request = self.guangdong.request(Method::POST, "/v1/verifications");
+        self.guangdong.send(request.bearer_auth(token).json(&body)).await
     }
 
     /// Everybody knows everybody.
@@ -61,7 +74,7 @@ impl Province {
         let mut to_shenzhen = outsider.clone();
         to_shenzhen["authority"] = json!("440300");
         until(async || {
-            let answer = self.guangdong.post("/v1/verifications", &outsider).await;
+            let answer = self.ask_above(&outsider).await;
             let near = self.guangzhou.post("/v1/verifications", &outsider).await;
             let beside = self.guangzhou.post("/v1/verifications", &to_shenzhen).await;
             let ends = [ends(&answer.json), ends(&beside.json)].concat();

@@ -164,7 +164,7 @@ async fn call_until(
     heard: Arc<Mutex<Vec<Heard>>>,
 ) {
     while !stop.load(Ordering::Relaxed) {
-        let asked = Asked::number(dice.within(0..10_000));
+        let asked = Asked::number(at, dice.within(0..10_000));
         if let Some(one) = ask(http.clone(), url.clone(), token.clone(), at, asked).await {
             heard.lock().unwrap().push(one);
         }

@@ -65,6 +65,17 @@ async fn a_city_that_is_away_or_refuses_is_named_and_never_silently_absent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_city_counts_nothing_for_an_auditor_of_a_department_that_is_not_of_the_asking_node() {
+    let province = found().await;
+    let token = province.guangzhou.account("auditor", "gd-health", "auditor").await;
+    let mut asking = client(&province.guangzhou, &token).await;
+    asking.set_header("x-shuqiao-partial", "allow");
+    let answer = ask(&mut asking, BY_SEX).await.unwrap();
+    assert_eq!((answer.rows(), answer.told["shuqiao.missing"].as_str()), (1, "shenzhen"));
+    assert!(answer.told["shuqiao.nodes"].contains("peer_department"), "{:?}", answer.told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_steward_of_the_province_has_no_say_over_a_city_that_decides_otherwise() {
     let province = found().await;
     let steward = province.guangdong.account("steward", "gd-public-security", "steward").await;

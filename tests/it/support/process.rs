@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use super::{
     guangdong,
-    node::{WINDOW, verification},
+    node::{DEPARTMENT, WINDOW, verification},
     registers::{self, Person},
     root,
 };
@@ -94,6 +94,15 @@ pub(crate) fn shuqiao_reading(arguments: &[&str], input: &str) -> Said {
     Said { code: status.code(), out: out.join().unwrap(), err: err.join().unwrap() }
 }
 
+/// A line of agreements with budgets that a load does not use up.
+fn generous(line: &str) -> String {
+    match line.split_once(':') {
+        Some((key, _)) if key.trim() == "calls_per_second" => format!("{key}: 100000"),
+        Some((key, _)) if key.trim() == "calls_per_day" => format!("{key}: 100000000"),
+        _ => line.to_owned(),
+    }
+}
+
 fn collected(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut text = String::new();
@@ -118,14 +127,17 @@ impl Home {
         let catalogs = root().join("catalogs");
         // Budgets that a load in a test does not use up.
         let agreements = fs::read_to_string(catalogs.join("guangdong-agreements.yaml")).unwrap();
-        let generous = agreements.replace("calls_per_second: 50\n", "calls_per_second: 100000\n");
-        let generous = generous.replace("calls_per_day: 200000\n", "calls_per_day: 100000000\n");
+        let generous: String = agreements.lines().map(|line| generous(line) + "\n").collect();
         fs::write(home.path("agreements.yaml"), generous).unwrap();
         copy_folder(&root().join("policies"), &home.path("policies"));
-        let said =
-            home.run(&["client", "register", WINDOW, "--department", "gz-administrative-approval", "--generate"]);
-        assert_eq!(said.code, Some(0), "{said:?}");
+        home.register(WINDOW, DEPARTMENT);
         home
+    }
+
+    /// A client of that department, with a key of its own.
+    pub(crate) fn register(&self, client: &str, department: &str) {
+        let said = self.run(&["client", "register", client, "--department", department, "--generate"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
     }
 
     /// Write the settings file anew; `more` may go on in `[http]`, where it begins.
@@ -201,7 +213,11 @@ impl Home {
     }
 
     pub(crate) async fn token(&self) -> String {
-        operator_token(&self.settings(), &WINDOW.parse().unwrap(), Utc::now()).await.unwrap()
+        self.token_of(WINDOW).await
+    }
+
+    pub(crate) async fn token_of(&self, client: &str) -> String {
+        operator_token(&self.settings(), &client.parse().unwrap(), Utc::now()).await.unwrap()
     }
 
     /// The key with which the node signs receipts.
