@@ -200,8 +200,7 @@ impl Node {
         };
         let kept = async {
             let text = card_text(card)?;
-            let account = format!("node:{}", card.node);
-            self.ledger.admit_member(&card.node, &text, &account, "renewed by the node itself", self.now()).await?;
+            self.ledger.renew_member(&card.node, &text, self.now()).await?;
             // At once: whoever meets the new key fetches the directory.
             match &self.federation {
                 Some(federation) => self.issue_directory(federation).await,

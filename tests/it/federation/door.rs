@@ -190,6 +190,11 @@ async fn who_is_not_in_the_directory_is_nobody() {
 
     let ledger = shuqiao::http::open_ledger(&province.guangdong.settings).await.unwrap();
     ledger.revoke_member(&speaker.own, "on-site", "key in wrong hands", Utc::now()).await.unwrap();
+    // Known still, for a moment: its new card does not list it again.
+    let mut card = serde_json::to_value(province.guangzhou.node.card().unwrap()).unwrap();
+    card["endpoint"] = json!("https://127.0.0.1:9/");
+    let _ = speaker.say(&province.guangdong, paths::CARD, None, &card).await;
+    assert!(ledger.members().await.unwrap().1.iter().any(|member| member.node == speaker.own && member.revoked));
     // On a connection that is open the next request is refused; a new connection is not made at all.
     until(async || match fetch(&province.shenzhen, "/peer/v1/else").await {
         Ok((_, said)) if said["code"] == "peer_unknown" => Ok(()),
