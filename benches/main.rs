@@ -15,6 +15,7 @@ mod calls;
 mod client;
 mod compare;
 mod contenders;
+mod cores;
 mod duckdb;
 mod echo;
 mod federation;

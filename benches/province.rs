@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     client::{Connection, Requests},
+    cores,
     home::{Home, Kind, Receipts, free_address},
     load::runtime,
     program,
@@ -82,6 +83,11 @@ impl Member {
     /// At once: its connections break off, its ports refuse.
     pub(crate) fn kill(&mut self) {
         self.server = None;
+    }
+
+    /// It runs on these cores and on no other, until it is started again.
+    pub(crate) fn pin(&self, to: &str) -> Result<(), String> {
+        self.server.as_ref().map_or(Ok(()), |server| cores::pin(server.pid(), to))
     }
 
     pub(crate) fn address(&self) -> std::net::SocketAddr {

@@ -1,6 +1,6 @@
 //! `shuqiao serve`: open the node and answer until told to stop.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use clap::Args;
@@ -14,6 +14,9 @@ use crate::{
     http::{self, Listeners, Node, Reloaded},
     telemetry,
 };
+
+/// How soon a reload that other nodes have held up is tried again.
+const RELOAD_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -44,19 +47,38 @@ pub(super) async fn run(args: ServeArgs, home: &Home) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// At SIGHUP, take policies and keys as they are on the disk now.
+/// At SIGHUP, take policies and keys as they are on the disk now; later, where others must hear of a key and cannot.
 async fn reload_at_hangup(node: Arc<Node>, mut hangup: Signal) {
-    while hangup.recv().await.is_some() {
-        let node = Arc::clone(&node);
-        match tokio::task::spawn_blocking(move || node.reload()).await {
-            Ok(Ok(Reloaded { policies, receipt_key, token_key })) => {
-                tracing::info!(policies, receipt_key, token_key, "policies and keys were read again");
-            }
-            Ok(Err(error)) => tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "nothing was changed: policies or keys are not in order"
-            ),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "reading again failed"),
+    let mut is_due = false;
+    loop {
+        tokio::select! {
+            heard = hangup.recv() => if heard.is_none() { return },
+            () = tokio::time::sleep(RELOAD_AGAIN), if is_due => {}
+        }
+        is_due = reload(Arc::clone(&node)).await;
+    }
+}
+
+/// Is it to be tried again?
+async fn reload(node: Arc<Node>) -> bool {
+    match tokio::task::spawn_blocking(move || node.reload()).await {
+        Ok(Ok(Reloaded { policies, receipt_key, token_key })) => {
+            tracing::info!(policies, receipt_key, token_key, "policies and keys were read again");
+            false
+        }
+        Ok(Err(error)) if error.passes() => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "nothing was changed yet: the other nodes have to hear of the keys first");
+            true
+        }
+        Ok(Err(error)) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "nothing was changed: policies or keys are not in order");
+            false
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "reading again failed");
+            false
         }
     }
 }

@@ -24,6 +24,9 @@ const FAIR_BUDGET: Duration = Duration::from_millis(200);
 /// How a call gets to a node and its answer back: one try.
 pub trait Wire: Sync {
     fn ask(&self, node: &NodeId, budget: Duration) -> impl Future<Output = Result<End, Failure>> + Send;
+
+    /// That node was not heard in time, though it had enough of it: its connections may be dead.
+    fn suspect(&self, _node: &NodeId) {}
 }
 
 /// Why a try brought nothing. Each may be tried again.
@@ -137,6 +140,9 @@ async fn ask_holder<W: Wire>(wire: &W, breakers: &Breakers, node: &NodeId, deadl
                 if failure != Failure::Late || budget >= FAIR_BUDGET {
                     breakers.failed(node, Instant::now());
                 }
+                if failure == Failure::Late && budget >= FAIR_BUDGET {
+                    wire.suspect(node);
+                }
                 end = if failure == Failure::Late { End::Late } else { End::Unreachable };
             }
         }
@@ -162,6 +168,7 @@ mod tests {
     struct Script {
         says: HashMap<&'static str, Vec<Try>>,
         tries: Mutex<Vec<String>>,
+        suspected: Mutex<Vec<String>>,
     }
 
     impl Wire for Script {
@@ -177,6 +184,10 @@ mod tests {
                 "refused" => Ok(End::Refused { code: "denied".to_owned(), policies: Vec::new() }),
                 outcome => Ok(End::Answered(Answered::fake(outcome))),
             }
+        }
+
+        fn suspect(&self, node: &NodeId) {
+            self.suspected.lock().unwrap().push(node.to_string());
         }
     }
 
@@ -194,7 +205,7 @@ mod tests {
         let script = Script {
             says: HashMap::from([
                 ("a", vec![(0, Err(Failure::Unreachable)), (0, Ok("match"))]),
-                ("b", vec![(5_000, Ok("match"))]),
+                ("b", vec![(5_000, Ok("match")); 2]),
                 ("c", vec![(0, Ok("refused"))]),
                 ("d", vec![(0, Err(Failure::Busy)), (0, Err(Failure::Busy))]),
             ]),
@@ -202,6 +213,10 @@ mod tests {
         };
         let told = asked(&script, &[&["a"], &["b"], &["c"], &["d"]], 1_000).await;
         assert_eq!(told, ["a answered", "b late", "c refused", "d unreachable"]);
+        // Silence alone says nothing of the node, and may be that of a connection.
+        assert_eq!(*script.suspected.lock().unwrap(), ["b"]);
+        assert_eq!(asked(&script, &[&["b"]], 100).await, ["b late"]);
+        assert_eq!(script.suspected.lock().unwrap().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

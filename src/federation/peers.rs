@@ -61,6 +61,12 @@ impl Peers {
         Ok(client)
     }
 
+    /// The next call to that node goes over a new connection. Those there are may be dead without a word: each would take a
+    /// whole deadline before that is known.
+    pub fn renew(&self, node: &NodeId) {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(node);
+    }
+
     /// Connections are made anew, with what the node's certificate is now.
     pub fn forget(&self) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -269,9 +269,13 @@ impl Federation {
         for endpoint in listed.iter().chain([&anchor.endpoint]) {
             let url = endpoint.join(peers::paths::DIRECTORY).map_err(|_| unreachable())?;
             let request = self.peers.client(&anchor.node)?.get(url).timeout(PULL_MAX);
-            if let Ok((200, bytes)) = peers::fetch(request, peers::ANSWER_BYTES_MAX).await {
-                return serde_json::from_slice(&bytes)
-                    .map_err(|error| FederationError::Directory { reason: error.to_string() });
+            match peers::fetch(request, peers::ANSWER_BYTES_MAX).await {
+                Ok((200, bytes)) => {
+                    return serde_json::from_slice(&bytes)
+                        .map_err(|error| FederationError::Directory { reason: error.to_string() });
+                }
+                Err(Failure::Late) => self.peers.renew(&anchor.node),
+                _ => {}
             }
         }
         Err(unreachable())
@@ -376,6 +380,10 @@ impl ask::Wire for Courier<'_> {
             }
             _ => Ok(end),
         }
+    }
+
+    fn suspect(&self, node: &NodeId) {
+        self.federation.peers.renew(node);
     }
 }
 

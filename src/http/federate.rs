@@ -312,6 +312,13 @@ async fn fetch_index(
     Ok(())
 }
 
+impl NodeError {
+    /// Does it pass by itself? Another node was not to be reached.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Federation(FederationError::Unreachable { .. }))
+    }
+}
+
 fn card_text(card: &Card) -> Result<String, NodeError> {
     serde_json::to_string(card).map_err(|error| FederationError::Card { reason: error.to_string() }.into())
 }

@@ -12,7 +12,10 @@ use std::{
 use serde_json::json;
 use shuqiao::{federation::Certificate, keys::KeyRing};
 
-use super::province::{EACH, Province, until};
+use super::{
+    processes::Four,
+    province::{EACH, Province, until},
+};
 use crate::support::{
     node::{TestNode, verification},
     registers::person,
@@ -63,4 +66,25 @@ async fn keys_and_certificates_change_and_no_call_is_lost() {
     };
     tokio::join!(calls, changes);
     assert!(made.load(Ordering::Relaxed) > 20, "{made:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_nobody_could_be_told_of_is_used_once_they_can() {
+    let mut four = Four::found(1).await;
+    four.kill(0);
+    let city = &four.members[1];
+    let said = city.home.run(&["key", "rotate", "token"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    city.running.as_ref().unwrap().signal("-HUP");
+    until(async || {
+        let log = city.home.log_text();
+        log.contains("the other nodes have to hear of the keys first").then_some(()).ok_or(log)
+    })
+    .await;
+    // Tokens by the new key are refused until the province is back, and then are good without anybody's doing.
+    let tokens = four.tokens().await;
+    assert!(!four.sweep(&tokens).await.1);
+    four.start(0);
+    four.ready().await;
+    four.recovered(&tokens).await.unwrap_or_else(|amiss| panic!("{amiss}"));
 }
