@@ -31,7 +31,7 @@ pub(super) mod batch;
 mod issue;
 mod strict;
 
-pub use batch::{GroupPlace, HEAD_TYPE, HeadSigner, ReceiptHead};
+pub use batch::{GroupPlace, HEAD_TYPE, HeadSigner, KnownHeads, ReceiptHead};
 pub use issue::Receipts;
 pub use strict::parse_answer;
 
@@ -139,11 +139,20 @@ pub fn sign(key: &SigningKey, claims: &ReceiptClaims) -> String {
 /// Strict: exactly `alg`, `kid` and `typ` in the header, EdDSA, the right type, a key of the set, canonical base64url, no
 /// unknown and no repeated member; of a batch, the exact path and nothing after it. A change of any one bit is refused.
 pub fn verify(receipt: &str, keys: &PublicKeys) -> Result<ReceiptClaims, ReceiptError> {
+    verify_any(receipt, keys, None)
+}
+
+/// The same for whoever is handed many receipts of a node.
+pub fn verify_one_of_many(receipt: &str, keys: &PublicKeys, known: &KnownHeads) -> Result<ReceiptClaims, ReceiptError> {
+    verify_any(receipt, keys, Some(known))
+}
+
+fn verify_any(receipt: &str, keys: &PublicKeys, known: Option<&KnownHeads>) -> Result<ReceiptClaims, ReceiptError> {
     if receipt.len() > RECEIPT_BYTES_MAX {
         return Err(ReceiptError::TooLong { bytes: receipt.len() });
     }
     if receipt.contains(batch::SEPARATOR) {
-        return batch::verify(receipt, keys);
+        return batch::verify(receipt, keys, known);
     }
     let claims: ReceiptClaims = claims_of(&jws::verify(receipt, TYPE, keys)?)?;
     match claims.log.index {

@@ -63,6 +63,8 @@ pub struct Federation {
     next: ArcSwapOption<Next>,
     /// Keys that are about to sign.
     coming: ArcSwapOption<PublicKeys>,
+    /// Of the receipts that others' answers came with.
+    heads: receipt::KnownHeads,
 }
 
 struct Next {
@@ -94,6 +96,7 @@ impl Federation {
             pulled,
             next: ArcSwapOption::empty(),
             coming: ArcSwapOption::empty(),
+            heads: receipt::KnownHeads::default(),
         }
     }
 
@@ -400,7 +403,8 @@ impl Courier<'_> {
     /// The receipt was signed by that node, over this answer to this request.
     fn holds(&self, answered: &super::Answered, card: &Card) -> bool {
         let Ok(digest) = receipt::answer_digest(&answered.answer) else { return false };
-        receipt::verify(&answered.receipt, &card.keys.0).is_ok_and(|claims| {
+        let heads = &self.federation.heads;
+        receipt::verify_one_of_many(&answered.receipt, &card.keys.0, heads).is_ok_and(|claims| {
             claims.request_sha256 == self.errand.forwarding.request_sha256.into() && claims.answer_sha256 == digest
         })
     }

@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde::Deserialize;
 
-use super::{PublicKeys, SigningKey};
+use super::{PublicKey, PublicKeys, SigningKey};
 
 /// The protected header as we write and accept it.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -49,6 +49,11 @@ pub fn sign(key: &SigningKey, typ: &str, payload: &[u8]) -> String {
 
 /// The payload of a JWS whose signature verifies under a key of the set.
 pub fn verify(text: &str, typ: &str, keys: &PublicKeys) -> Result<Vec<u8>, JwsError> {
+    verify_by(text, typ, keys).map(|(payload, _)| payload)
+}
+
+/// The same, and which key it was.
+pub fn verify_by<'a>(text: &str, typ: &str, keys: &'a PublicKeys) -> Result<(Vec<u8>, &'a PublicKey), JwsError> {
     let (signed, signature) = text.rsplit_once('.').ok_or(JwsError::Malformed)?;
     let (header, payload) = signed.split_once('.').ok_or(JwsError::Malformed)?;
     let decode = |part: &str| BASE64URL.decode(part).map_err(|_| JwsError::Malformed);
@@ -64,7 +69,7 @@ pub fn verify(text: &str, typ: &str, keys: &PublicKeys) -> Result<Vec<u8>, JwsEr
     if !key.verify(signed.as_bytes(), &decode(signature)?) {
         return Err(JwsError::Signature);
     }
-    Ok(payload)
+    Ok((payload, key))
 }
 
 #[cfg(test)]

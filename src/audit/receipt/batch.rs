@@ -14,7 +14,10 @@
 //!
 //! Nothing in it has two spellings, and nothing is left over: a receipt with any bit changed is another receipt.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use chrono::{DateTime, Utc};
@@ -29,7 +32,10 @@ use super::{
     },
     ReceiptClaims, ReceiptError,
 };
-use crate::keys::{KeyRing, PublicKeys, jws};
+use crate::keys::{
+    KeyRing, PublicKey, PublicKeys,
+    jws::{self, JwsError},
+};
 
 /// What kind of JWS the head of a batch is; neither a receipt nor any other token passes for one.
 pub const HEAD_TYPE: &str = "receipt-head+jwt";
@@ -146,8 +152,48 @@ fn grow(mut nodes: Vec<Hash>) -> Vec<Hash> {
     nodes
 }
 
+/// Heads whose signature has been verified. The receipts of one group share theirs: whoever is handed many of a group one by
+/// one verifies one signature for all of them.
+#[derive(Debug, Default)]
+pub struct KnownHeads(Mutex<VecDeque<KnownHead>>);
+
+#[derive(Debug)]
+struct KnownHead {
+    text: String,
+    payload: Vec<u8>,
+    key: PublicKey,
+}
+
+impl KnownHeads {
+    /// As many as may be under way at once.
+    const MOST: usize = 64;
+
+    /// As [`jws::verify`]: a head is known by every byte of it, and only while the key that has signed it is in the set.
+    fn verify(&self, text: &str, keys: &PublicKeys) -> Result<Vec<u8>, JwsError> {
+        let is_good = |known: &&KnownHead| known.text == text && keys.find(known.key.kid()) == Some(&known.key);
+        if let Some(known) = self.lock().iter().rev().find(is_good) {
+            return Ok(known.payload.clone());
+        }
+        let (payload, key) = jws::verify_by(text, HEAD_TYPE, keys)?;
+        let mut known = self.lock();
+        if known.len() == Self::MOST {
+            known.pop_front();
+        }
+        known.push_back(KnownHead { text: text.to_owned(), payload: payload.clone(), key: key.clone() });
+        Ok(payload)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<KnownHead>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What a batched receipt states, with its index, if one of the keys has signed the head that covers it.
-pub(super) fn verify(receipt: &str, keys: &PublicKeys) -> Result<ReceiptClaims, ReceiptError> {
+pub(super) fn verify(
+    receipt: &str,
+    keys: &PublicKeys,
+    known: Option<&KnownHeads>,
+) -> Result<ReceiptClaims, ReceiptError> {
     let malformed = |reason| ReceiptError::Batch { reason };
     let mut parts = receipt.split(SEPARATOR);
     let (Some(head), Some(claims), Some(place), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
@@ -159,7 +205,11 @@ pub(super) fn verify(receipt: &str, keys: &PublicKeys) -> Result<ReceiptClaims, 
     let position = u64::from(u32::from_be_bytes(*position));
     let (path, []) = path.as_chunks::<HASH_BYTES>() else { return Err(malformed("its path is cut")) };
 
-    let head: ReceiptHead = super::claims_of(&jws::verify(head, HEAD_TYPE, keys)?)?;
+    let head = match known {
+        Some(known) => known.verify(head, keys)?,
+        None => jws::verify(head, HEAD_TYPE, keys)?,
+    };
+    let head: ReceiptHead = super::claims_of(&head)?;
     if !verify_inclusion(&leaf_hash(&claims), position, head.log.size, path, &head.root.0) {
         return Err(ReceiptError::NotCovered);
     }

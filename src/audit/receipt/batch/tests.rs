@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     audit::{inclusion_path, record::tests::answered_record},
-    keys::{SigningKey, jws::JwsError},
+    keys::SigningKey,
 };
 
 const LOG: Uuid = Uuid::from_u128(5);
@@ -19,6 +19,10 @@ fn signer() -> (HeadSigner, PublicKeys) {
     let keys = ring.public();
     let clock = || "2026-11-24T06:30:01Z".parse().unwrap();
     (HeadSigner { keys: ring, issuer: "https://node.example".to_owned(), clock }, keys)
+}
+
+fn verify(receipt: &str, keys: &PublicKeys) -> Result<ReceiptClaims, ReceiptError> {
+    super::verify(receipt, keys, None)
 }
 
 /// Claims that differ from each other by their number, as they are before the record has its place.
@@ -219,4 +223,34 @@ proptest! {
         let text = format!("{head}~{}~{}", BASE64URL.encode(claims), BASE64URL.encode(place));
         prop_assert!(verify(&text, &keys).is_err());
     }
+}
+
+#[test]
+fn a_head_that_is_known_is_known_by_each_bit_and_while_its_key_is_in_the_set() {
+    let (signer, keys) = signer();
+    let (known, batch) = (KnownHeads::default(), batch(&signer, 7));
+    let verify = |receipt: &str, keys: &PublicKeys| super::verify(receipt, keys, Some(&known));
+    for number in [0, 1, 3] {
+        assert_eq!(verify(&receipt(&batch, number), &keys), Ok(placed(number, FIRST + u64::from(number))));
+    }
+    assert_eq!(known.lock().len(), 1);
+    let text = receipt(&batch, 4);
+    for bit in 0..text.len() * 8 {
+        let mut bytes = text.clone().into_bytes();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(changed) = String::from_utf8(bytes) {
+            assert!(verify(&changed, &keys).is_err(), "bit {bit}");
+        }
+    }
+    let (_, others) = self::signer();
+    assert_eq!(verify(&text, &others), Err(ReceiptError::Signature(JwsError::UnknownKey)));
+    assert!(verify(&text, &keys).is_ok());
+    // However many heads come, so many are kept; a forgotten one is verified again.
+    for _ in 0..2 * KnownHeads::MOST {
+        verify(&receipt(&self::batch(&signer, 1), 0), &keys).unwrap();
+        let (signer, keys) = self::signer();
+        verify(&receipt(&self::batch(&signer, 1), 0), &keys).unwrap();
+    }
+    assert_eq!(known.lock().len(), KnownHeads::MOST);
+    assert!(verify(&text, &keys).is_ok());
 }
