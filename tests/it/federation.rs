@@ -5,7 +5,7 @@ mod door;
 mod faults;
 mod keys;
 mod processes;
-mod province;
+pub(crate) mod province;
 mod schedules;
 mod statistics;
 mod witness;

@@ -1,10 +1,13 @@
 //! Calls that another node answers.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shuqiao::{audit::receipt, ledger::Target};
 
 use super::province::{EACH, Province, ends, until, window_of};
-use crate::support::{node::verification, registers::person};
+use crate::support::{
+    node::verification,
+    registers::{Person, person},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_city_asks_another_and_both_write_it_down_with_receipts_that_verify() {
@@ -128,4 +131,27 @@ async fn a_node_decides_for_itself_whatever_the_asking_one_allows() {
     assert_eq!(ends(&answer.json["nodes"][1]["answer"]), ["shenzhen refused"]);
     let record = province.shenzhen.records().pop().unwrap();
     assert_eq!(record.code.as_deref(), Some("caller_suspended"));
+}
+
+/// Shenzhen's answer does not show to which division the record belongs.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_told_of_its_own_divisions_records_only_is_not_told_what_another_node_has_found() {
+    const OWN_RECORDS: &str = "
+@id(\"own-division\") @why(\"a city sees its own records\")
+@qualifies(\"true\") @obligation_rows_by_division(\"true\")
+permit (principal, action, resource) when { resource.by_division };
+";
+    let province = Province::with("", OWN_RECORDS).await;
+    let (here, there) = (person(3), person(EACH + 3));
+    let ask = async |person: &Person| {
+        let body = verification(person.id.as_str(), json!({ "name": person.name }));
+        province.guangzhou.post("/v1/verifications", &body).await
+    };
+    assert_eq!(ask(&here).await.said(), "match");
+    let answer = ask(&there).await;
+    assert_eq!((answer.said(), answer.json["reason"].as_str()), ("indeterminate", Some("outside_division")));
+    let of_province = &answer.json["nodes"][1];
+    assert_eq!((&of_province["answer"], &of_province["receipt"]), (&Value::Null, &Value::Null), "{:#}", answer.json);
+    let record = province.shenzhen.records().pop().unwrap();
+    assert_eq!(record.outcome.as_deref(), Some("match"));
 }

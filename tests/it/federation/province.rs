@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 /// The persons' register is divided over the two cities.
-pub(super) const DIVIDED: (&str, &str, &str) = (
+pub(crate) const DIVIDED: (&str, &str, &str) = (
     "natural-person.yaml",
     "    key: resident_id\n",
     "    key: resident_id\n    placement: [{ node: guangzhou }, { node: shenzhen }]\n",
@@ -21,22 +21,22 @@ pub(super) const DIVIDED: (&str, &str, &str) = (
 /// Of a department that is registered with the province, and an item of its own.
 const PENSIONS: (&str, &str, &str) = ("gd-pensions-window", "gd-human-resources", "11440000MB9Y00040M2440514001000");
 /// The first persons are in Guangzhou, as many after them in Shenzhen.
-pub(super) const EACH: u64 = 40;
+pub(crate) const EACH: u64 = 40;
 
-pub(super) struct Province {
-    pub(super) guangdong: TestNode,
-    pub(super) guangzhou: TestNode,
-    pub(super) shenzhen: TestNode,
+pub(crate) struct Province {
+    pub(crate) guangdong: TestNode,
+    pub(crate) guangzhou: TestNode,
+    pub(crate) shenzhen: TestNode,
 }
 
 impl Province {
     /// All three are in the directory, and the province has the cities' indexes.
-    pub(super) async fn found() -> Self {
-        Self::with("").await
+    pub(crate) async fn found() -> Self {
+        Self::with("", "").await
     }
 
-    /// The same, with more settings of the federation for each node.
-    pub(super) async fn with(more: &str) -> Self {
+    /// The same, with more settings for each node, which go on in `[federation]`, and policies that Guangzhou alone has.
+    pub(crate) async fn with(more: &str, of_guangzhou: &str) -> Self {
         let settings = |own: &str| format!("[federation]\naddress = '127.0.0.1:0'\npull_ms = 100\n{own}{more}");
         let of_province = settings("");
         let setup = Setup { settings: &of_province, catalog: &[DIVIDED], ..Setup::default() };
@@ -44,13 +44,13 @@ impl Province {
         let card = guangdong.dir.path().join("card.json");
         std::fs::write(&card, serde_json::to_string(&guangdong.node.card().unwrap()).unwrap()).unwrap();
         let settings = settings(&format!("province = '{}'\n", card.display()));
-        let city = async |id| {
-            let setup = Setup { id: Some(id), settings: &settings, catalog: &[DIVIDED], ..Setup::default() };
+        let city = async |id, policies| {
+            let setup = Setup { id: Some(id), settings: &settings, catalog: &[DIVIDED], policies, ..Setup::default() };
             let node = TestNode::of(setup).await;
             admit(&guangdong, &node).await;
             node
         };
-        let (guangzhou, shenzhen) = (city("guangzhou").await, city("shenzhen").await);
+        let (guangzhou, shenzhen) = (city("guangzhou", of_guangzhou).await, city("shenzhen", "").await);
         guangdong.register(PENSIONS.0, PENSIONS.1).await;
         guangzhou.publish("natural-person", &registers::csv((0..EACH).map(registers::person))).await;
         shenzhen.publish("natural-person", &registers::csv((EACH..2 * EACH).map(registers::person))).await;
@@ -60,7 +60,7 @@ impl Province {
     }
 
     /// Put to the province by a department that is registered there.
-    pub(super) async fn ask_above(&self, body: &Value) -> Answered {
+    pub(crate) async fn ask_above(&self, body: &Value) -> Answered {
         let mut body = body.clone();
         body["item"] = json!(PENSIONS.2);
         let token = self.guangdong.token_of(PENSIONS.0).await;
@@ -86,7 +86,7 @@ impl Province {
 }
 
 /// The province's operator lists a node.
-pub(super) async fn admit(issuer: &TestNode, node: &TestNode) {
+pub(crate) async fn admit(issuer: &TestNode, node: &TestNode) {
     let card = node.node.card().unwrap();
     let ledger = open_ledger(&issuer.settings).await.unwrap();
     let text = serde_json::to_string(&card).unwrap();
@@ -95,14 +95,14 @@ pub(super) async fn admit(issuer: &TestNode, node: &TestNode) {
 }
 
 /// The nodes that an answer names, and how each ended.
-pub(super) fn ends(answer: &Value) -> Vec<String> {
+pub(crate) fn ends(answer: &Value) -> Vec<String> {
     let text = |node: &Value, member: &str| node[member].as_str().unwrap_or_default().to_owned();
     let nodes = answer["nodes"].as_array().into_iter().flatten();
     nodes.map(|node| format!("{} {}", text(node, "node"), text(node, "end"))).collect()
 }
 
 /// Wait for something that comes by itself.
-pub(super) async fn until(holds: impl AsyncFn() -> Result<(), String>) {
+pub(crate) async fn until(holds: impl AsyncFn() -> Result<(), String>) {
     let started = Instant::now();
     loop {
         match holds().await {
@@ -114,6 +114,6 @@ pub(super) async fn until(holds: impl AsyncFn() -> Result<(), String>) {
 }
 
 /// The client of every node under test, as other nodes name it.
-pub(super) fn window_of(node: &str) -> String {
+pub(crate) fn window_of(node: &str) -> String {
     format!("{node}--{WINDOW}")
 }

@@ -15,7 +15,7 @@ async fn auditor(province: &Province) -> Client {
 }
 
 async fn found() -> Province {
-    Province::with("[flight]\naddress = '127.0.0.1:0'\n").await
+    Province::with("[flight]\naddress = '127.0.0.1:0'\n", "").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

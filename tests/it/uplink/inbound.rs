@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use shuqiao::{audit::receipt, ledger::ClientStatus, problem::Code, uplink::sign};
 
 use super::papers::{APP_KEY, NATIONAL, PAASID, Papers, REFRESH, RID, SERVICE, SID, Signed, TIF, open};
+use crate::federation::province::{EACH, Province, ends, window_of};
 use crate::support::{
     node::{Answered, Setup, TestNode, WINDOW},
     registers::{Person, person},
@@ -201,5 +202,25 @@ async fn a_node_without_the_file_knows_nobody() {
     assert_eq!(said(&tif(&body).send(&node).await).0, "-1");
     for path in [NATIONAL, TIF, REFRESH] {
         assert_eq!(node.send(node.request(Method::GET, path)).await.status, 405, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_in_that_manner_goes_on_to_the_node_that_keeps_the_record() {
+    let papers = Papers::called(DIRECT, "");
+    let province = Province::with(&papers.settings(), "").await;
+    let there = person(EACH + 3);
+    for (name, expect) in [(there.name.as_str(), ("0", Some("3"), "match")), ("别人", ("0", Some("2"), "mismatch"))] {
+        let answer = tif(&body(&there, name)).send(&province.guangzhou).await;
+        assert_eq!((answer.status, said(&answer)), (200, expect), "{}", answer.json);
+        let whole = &answer.json["data"]["answer"];
+        assert_eq!(ends(whole), ["guangzhou own", "guangdong answered"]);
+        let of_shenzhen = &whole["nodes"][1]["answer"]["nodes"][0];
+        receipt::verify(of_shenzhen["receipt"].as_str().unwrap(), &province.shenzhen.jwks()).unwrap();
+        let record = province.shenzhen.records().pop().unwrap();
+        assert_eq!(
+            (record.client.unwrap().as_str(), record.outcome.as_deref()),
+            (&*window_of("guangzhou"), Some(expect.2))
+        );
     }
 }
