@@ -19,8 +19,8 @@ pub use division::{DivisionCode, DivisionLevel};
 pub use item::{ItemCode, ItemCodeKind};
 pub use licence::LicenceId;
 pub use own::{
-    AgreementId, ApplicationId, CallId, CaseNo, ClientId, ConsentRef, DatasetId, DepartmentId, FieldName, MaterialId,
-    NodeId, ObjectionId, Official, VersionNo,
+    AgreementId, ApplicationId, CallId, CaseNo, ClientId, ConsentRef, DatasetId, DeliveryId, DepartmentId, FieldName,
+    MaterialId, NodeId, ObjectionId, Official, RecheckId, VersionNo,
 };
 pub use resident::{ResidentDocument, ResidentId, Sex};
 pub use resource::{ResourceClass, ResourceCode};

@@ -19,15 +19,18 @@ mod applications;
 mod assertions;
 mod client_keys;
 mod clients;
+mod deliveries;
 mod guesses;
 mod members;
 mod objections;
 mod open;
 mod policy_sets;
 mod ratings;
+mod rechecks;
 mod revisions;
 mod suspensions;
 mod watch;
+mod webhooks;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Any, AnyPool, Transaction};
@@ -40,14 +43,17 @@ pub use application::{Application, ApplicationState, Clock, Event, EventDetail, 
 pub use applications::{Agreed, AgreedMark, ApplicationFilter, Dossier, Filing};
 pub use client_keys::ClientKeys;
 pub use clients::{Client, ClientStatus, Registration};
+pub use deliveries::{Delivery, DeliveryFilter, DeliveryState};
 pub use guesses::Guess;
 pub use members::Member;
 pub use objections::{Decided, Filed, Objection, ObjectionFilter, ObjectionMark, ObjectionState};
 pub use policy_sets::{By, KeptPolicySet, NewPolicySet, PolicySetState};
 pub use ratings::{Rating, RatingSummary};
+pub use rechecks::{NewRecheck, Recheck, RecheckFilter, RecheckState, Said};
 pub use revisions::{NewRevision, Publishing, Review, Revision, RevisionState};
 pub use suspensions::{Suspension, Suspensions, Target};
 pub use watch::Remembered;
+pub use webhooks::Webhook;
 
 use crate::{identifiers::ClientId, problem::Code};
 

@@ -219,6 +219,14 @@ uuid_type!(
     /// An objection: a UUID of version 7, so that ids sort by time.
     ObjectionId, "objection"
 );
+uuid_type!(
+    /// A call that is to be finished later: a UUID of version 7, so that ids sort by time.
+    RecheckId, "recheck"
+);
+uuid_type!(
+    /// What a client is told at its endpoint, however often it takes: a UUID of version 7.
+    DeliveryId, "delivery"
+);
 
 /// An application for data, such as `app-17`. The agreement that it becomes has the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
