@@ -137,7 +137,10 @@ pub struct Record {
     /// The nodes that were asked for the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<AskedNode>,
-    /// The door through which the call came, where it is not the node's own interface: `peer`, `uplink`.
+    /// The call with an indeterminate answer that this one finishes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finishes: Option<CallId>,
+    /// The door through which the call came, where it is not the node's own interface: `peer`, `uplink`, `recheck`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
     /// The node at which it came in.
@@ -227,6 +230,7 @@ impl Record {
             via: Vec::new(),
             forwarded_as: None,
             asked: Vec::new(),
+            finishes: None,
             channel: None,
             origin: None,
             volume: 0,

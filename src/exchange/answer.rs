@@ -175,6 +175,7 @@ impl Exchange {
         let started = std::time::Instant::now();
         let mut record =
             Record::begin(incoming.call_id, incoming.received, recorded(incoming.operation), incoming.request_sha256);
+        record.finishes = incoming.credential.finishes();
         let shaped = self.shaped(&incoming, &mut record).await; //                        1 to 7
         let answered = self.record_and_sign(&incoming, record, shaped, started).await; // 8 and 9
         let operation = incoming.operation.as_str();
@@ -230,11 +231,10 @@ impl Exchange {
             Credential::Bearer(bearer) => self.registered(bearer, now).await?,
             Credential::Signed { request, .. } => {
                 let Proven { client, signed_at, expires } = request.prove(&incoming.request_sha256, now)?;
-                let stands = self.parts.verifier.stands(&client, incoming.call_id.to_string(), (signed_at, expires));
-                stands.map_err(|error| {
-                    Problem::new(error.code(), error.to_string()).remedy("Ask the node's operator about the client.")
-                })?
+                self.proven(&client, incoming.call_id, (signed_at, expires))?
             }
+            // What it was when it filed the call is of no importance: the answer reaches it only if it stands now.
+            Credential::Filed { client, .. } => self.proven(client, incoming.call_id, (now, now))?,
         };
         if !caller.roles.is_empty() {
             let detail = format!("`{}` is the account of a person; calls are made by systems", caller.client);

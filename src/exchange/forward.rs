@@ -80,7 +80,9 @@ impl<'a> Incoming<'a> {
     fn to_send(&self) -> (&'a [u8], [u8; 32]) {
         match self.credential {
             Credential::Signed { own_form, .. } => (own_form, sha256(own_form).0),
-            Credential::Missing | Credential::Bearer(_) | Credential::Forwarded(_) => (self.body, self.request_sha256),
+            Credential::Missing | Credential::Bearer(_) | Credential::Forwarded(_) | Credential::Filed { .. } => {
+                (self.body, self.request_sha256)
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::call::Question;
 use crate::{
     federation::Forwarding,
-    identifiers::CallId,
+    identifiers::{CallId, ClientId},
     policy::{Channel, Operation},
     problem::Problem,
     uplink::Presented,
@@ -25,6 +25,11 @@ pub enum Credential<'a> {
         /// The same question as the body of this node's own door: what other nodes are sent.
         own_form: &'a [u8],
     },
+    /// This node itself, in the name of a client that has filed the call, whose first answer was indeterminate.
+    Filed {
+        client: &'a ClientId,
+        finishes: CallId,
+    },
 }
 
 impl Credential<'_> {
@@ -34,6 +39,15 @@ impl Credential<'_> {
             Self::Missing | Self::Bearer(_) => Channel::Api,
             Self::Forwarded(_) => Channel::Peer,
             Self::Signed { .. } => Channel::Uplink,
+            Self::Filed { .. } => Channel::Recheck,
+        }
+    }
+
+    /// The call that this one finishes.
+    pub(super) fn finishes(&self) -> Option<CallId> {
+        match self {
+            Self::Filed { finishes, .. } => Some(*finishes),
+            Self::Missing | Self::Bearer(_) | Self::Forwarded(_) | Self::Signed { .. } => None,
         }
     }
 }

@@ -160,7 +160,7 @@ impl Exchange {
             Credential::Bearer(bearer) => Asker { caller: self.registered(bearer, now).await?, forwarding: None },
             Credential::Forwarded(accepted) => forwarded_person(accepted)?,
             Credential::Missing => return Err(no_token()),
-            Credential::Signed { .. } => {
+            Credential::Signed { .. } | Credential::Filed { .. } => {
                 return Err(Problem::new(
                     Code::RoleRequired,
                     "statistics are asked with the token of a person's account",

@@ -12,10 +12,12 @@ pub enum Channel {
     Peer,
     /// A platform of the province or the nation, in its own manner.
     Uplink,
+    /// This node itself, which finishes what a system of a department has asked before.
+    Recheck,
 }
 
 impl Channel {
-    pub const ALL: [Self; 3] = [Self::Api, Self::Peer, Self::Uplink];
+    pub const ALL: [Self; 4] = [Self::Api, Self::Peer, Self::Uplink, Self::Recheck];
 
     /// The stable text, as it stands in policies and in the log.
     pub const fn as_str(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Channel {
             Self::Api => "api",
             Self::Peer => "peer",
             Self::Uplink => "uplink",
+            Self::Recheck => "recheck",
         }
     }
 

@@ -89,6 +89,7 @@ pub(super) enum RawChannel {
     Api,
     Peer,
     Uplink,
+    Recheck,
 }
 
 impl From<RawChannel> for Channel {
@@ -97,6 +98,7 @@ impl From<RawChannel> for Channel {
             RawChannel::Api => Self::Api,
             RawChannel::Peer => Self::Peer,
             RawChannel::Uplink => Self::Uplink,
+            RawChannel::Recheck => Self::Recheck,
         }
     }
 }
