@@ -34,6 +34,7 @@ mod suspension;
 mod table;
 mod token;
 mod vacuum;
+mod webhook;
 
 use std::{
     io::{self, BufWriter, IsTerminal, Write},
@@ -92,6 +93,8 @@ enum Command {
     Peer(peer::PeerArgs),
     /// How the other nodes are, seen from this one.
     Node(node::NodeArgs),
+    /// Where clients are told of what was finished later; what they could not be told, and telling it again.
+    Webhook(webhook::WebhookArgs),
     /// List who did what in the ledger, and why.
     Acts(suspension::ActsArgs),
     /// Print an access token of a registered client.
@@ -148,6 +151,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Alert(_)
         | Command::Honey(_)
         | Command::Peer(_)
+        | Command::Webhook(_)
         | Command::Objection(_) => in_ledger(command, &home.settings()?, now).await,
         Command::Node(args) => {
             let settings = home.settings()?;
@@ -208,6 +212,7 @@ async fn in_ledger(command: Command, settings: &Settings, now: DateTime<Utc>) ->
         Command::Honey(args) => alert::honey(args, &ledger, settings, now).await,
         Command::Peer(args) => peer::run(args, &ledger, settings, now).await,
         Command::Objection(args) => objection::run(args, &ledger, settings, now).await,
+        Command::Webhook(args) => webhook::run(args, &ledger, now).await,
         _ => Ok(ExitCode::FAILURE), // `run` sends no other command here
     };
     ledger.close().await;

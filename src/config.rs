@@ -30,6 +30,7 @@ mod paths;
 mod rates;
 mod raw;
 mod read;
+mod rechecks;
 mod statistics;
 mod tables;
 mod tokens;
@@ -56,6 +57,7 @@ pub use page::page;
 pub use paths::{PathSettings, WorkdayFile};
 pub use rates::RateSettings;
 pub use raw::{Origin, Override, RawSettings};
+pub use rechecks::RecheckSettings;
 pub use statistics::StatisticsSettings;
 pub use tables::{StoreEndpoint, StoreVariables, TableSettings, TableStore};
 pub use tokens::TokenSettings;
@@ -97,6 +99,7 @@ pub struct Settings {
     pub limits: RateSettings,
     pub enumeration: EnumerationSettings,
     pub clocks: ClockSettings,
+    pub rechecks: RecheckSettings,
     pub federation: FederationSettings,
     pub uplink: UplinkSettings,
     pub log: LogSettings,
@@ -127,6 +130,7 @@ impl Settings {
         let limits = RateSettings::read(&mut reader);
         let enumeration = EnumerationSettings::read(&mut reader);
         let clocks = ClockSettings::read(&mut reader);
+        let rechecks = RecheckSettings::read(&mut reader);
         let federation = FederationSettings::read(&mut reader);
         let uplink = UplinkSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
@@ -150,6 +154,7 @@ impl Settings {
                 limits: limits?,
                 enumeration: enumeration?,
                 clocks: clocks?,
+                rechecks: rechecks?,
                 federation: federation?,
                 uplink: uplink?,
                 log: log?,
@@ -275,6 +280,7 @@ fn known_keys() -> impl Iterator<Item = &'static Key> {
         RateSettings::KEYS,
         EnumerationSettings::KEYS,
         ClockSettings::KEYS,
+        RecheckSettings::KEYS,
         FederationSettings::KEYS,
         UplinkSettings::KEYS,
         LogSettings::KEYS,

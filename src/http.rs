@@ -15,8 +15,10 @@ mod listen;
 mod node;
 mod peer;
 mod problem;
+mod rechecks;
 mod registers;
 mod reload;
+mod secrets;
 mod shelf;
 mod staff;
 mod tables;
@@ -32,9 +34,10 @@ use crate::{config::Settings, flight};
 pub(crate) use api::catalog_bodies;
 pub use api::openapi;
 pub use follow::read_rights;
-pub use node::{Node, NodeError, open_ledger, operator_token, pseudonymiser};
+pub use node::{Node, NodeError, open_ledger, operator_token};
 pub use problem::status_of;
 pub use reload::Reloaded;
+pub use secrets::pseudonymiser;
 pub use tables::tables;
 
 /// Where a node listens.

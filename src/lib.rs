@@ -17,6 +17,7 @@ pub mod federation;
 pub mod agreements;
 pub mod objections;
 pub mod publish;
+pub mod rechecks;
 pub mod revisions;
 pub mod sample;
 pub mod simulation;

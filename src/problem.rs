@@ -85,6 +85,8 @@ codes! {
     RateLimited = "rate_limited",
     /// The agreement's quota for the day is used up.
     QuotaExceeded = "quota_exceeded",
+    /// As many calls of the client as may be wait to be finished later.
+    RechecksFull = "rechecks_full",
     /// The client's calls look like a walk through the register: few a minute are answered until its steward has looked.
     EnumerationSlowed = "enumeration_slowed",
     /// The client's calls look like a walk through the register: none is answered for a time, unless its steward lifts that.

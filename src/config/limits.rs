@@ -265,6 +265,50 @@ pub const OBJECTION_DAYS: Limit = Limit::new(
     "whoever was told something wrong is harmed by every day; beyond six weeks nobody waits",
 );
 
+pub const RECHECK_S: Limit = Limit::new(
+    Unit::Seconds,
+    1,
+    259_200,
+    2_592_000,
+    "an outage over a weekend is outlasted; a case that was accepted provisionally is closed within the month, and what waits \
+     is somebody's number, kept sealed",
+);
+pub const RETRY_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    50,
+    30_000,
+    3_600_000,
+    "each try is a call with its record in the log; a source that was away for a moment is back within the minute",
+);
+pub const RECHECKS_WAITING: Limit = Limit::new(
+    Unit::Count("calls"),
+    1,
+    10_000,
+    1_000_000,
+    "an outage of an hour at a large hall; each is up to `http.body_bytes_max` in the ledger",
+);
+pub const RECHECKS_KEPT_S: Limit = Limit::new(
+    Unit::Seconds,
+    60,
+    604_800,
+    2_592_000,
+    "a client that was away for a holiday still finds its answers; an answer may hold what a register says, so not for ever",
+);
+pub const RESEND_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    50,
+    5_000,
+    3_600_000,
+    "a client's system that restarts is back in seconds; one that is down gains nothing from being asked more often",
+);
+pub const SENDS: Limit = Limit::new(
+    Unit::Count("tries"),
+    1,
+    24,
+    1_000,
+    "with the other defaults about fourteen hours: a night; then somebody should look, and replay what is dead",
+);
+
 pub const CALLS_PER_SECOND: Limit = Limit::new(
     Unit::Count("calls per second"),
     1,

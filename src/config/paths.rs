@@ -53,6 +53,11 @@ impl PathSettings {
         self.keys().join("pseudonym.secret")
     }
 
+    /// Under which calls that are finished later are sealed in the ledger.
+    pub fn recheck_secret(&self) -> PathBuf {
+        self.keys().join("recheck.secret")
+    }
+
     /// Signs access tokens.
     pub fn token_key(&self) -> PathBuf {
         self.keys().join("token.pem")

@@ -5,16 +5,19 @@ mod alerts;
 mod applications;
 mod calls;
 mod catalog;
+mod deliveries;
 mod disclosures;
 mod health;
 mod keys;
 mod objections;
 mod policies;
+mod rechecks;
 mod staff_responses;
 mod suspensions;
 mod token;
 mod uplink;
 mod verifications;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -28,7 +31,8 @@ use utoipa_swagger_ui::SwaggerUi;
 
 pub(crate) use catalog::bodies as catalog_bodies;
 pub(super) use disclosures::DisclosureBody;
-pub(super) use verifications::{VerificationBody, signed};
+pub(super) use rechecks::view as recheck_view;
+pub(super) use verifications::{VerificationBody, signed, signed_bytes};
 
 use super::{Node, problem::ProblemResponse};
 use crate::problem::{Code, Problem};
@@ -65,6 +69,9 @@ fn routes() -> OpenApiRouter<Arc<Node>> {
         .merge(catalog::routes())
         .merge(alerts::routes())
         .merge(objections::routes())
+        .merge(rechecks::routes())
+        .merge(deliveries::routes())
+        .merge(webhooks::routes())
         .merge(suspensions::routes())
         .merge(policies::routes())
         .merge(calls::routes())

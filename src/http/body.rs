@@ -62,6 +62,11 @@ pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Re
         return Err(Problem::new(Code::UnsupportedMediaType, format!("the content type is `{}`", printable(kind)))
             .remedy("Send `content-type: application/json`."));
     }
+    parsed(bytes)
+}
+
+/// The same, where the content type is known.
+pub(super) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let Object(body) = serde_json::from_slice(bytes).map_err(|error| {
         Problem::new(Code::MalformedBody, format!("the body is not of the documented shape: {}", without_value(&error)))
             .remedy("See /openapi.json for the shape.")

@@ -2,13 +2,12 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use aws_lc_rs::rand;
 use chrono::{DateTime, Utc};
 use reqwest::header;
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::{Node, NodeError, peer::tag_of};
+use super::{Node, NodeError, peer::tag_of, secrets::secret};
 use crate::{
     audit::Record,
     config::{Endpoint, PeerListen, Settings},
@@ -19,14 +18,12 @@ use crate::{
     identifiers::{DatasetId, NodeId},
     keys::{KeyRing, PublicKeys},
     problem::{Code, Problem},
-    storage::write_whole,
 };
 
 /// How long one index may be under way.
 const INDEX_MAX: Duration = Duration::from_secs(60);
 /// How long sending the own card may take.
 const CARD_MAX: Duration = Duration::from_secs(5);
-const SECRET_BYTES: usize = 32;
 /// The largest index in memory at once: some ten million keys. Above it a dataset has none, and everybody is asked.
 const INDEX_KEYS_MAX: usize = 200_000_000;
 
@@ -72,17 +69,6 @@ pub(super) async fn open(
     let manner = Manner { parallel: told.parallel, hedge: told.hedge };
     let pace = Pace { manner, deadline: told.deadline, skew: span(told.skew) };
     Ok(Some((Arc::new(Federation::new(means, pace)), listener)))
-}
-
-fn secret(file: &std::path::Path) -> Result<Vec<u8>, NodeError> {
-    if !file.exists() {
-        let mut secret = [0; SECRET_BYTES];
-        rand::fill(&mut secret).map_err(|_| NodeError::Randomness)?;
-        write_whole(file, hex::encode(secret).as_bytes())?;
-    }
-    let text = std::fs::read_to_string(file).map_err(crate::storage::StorageError::file(file, "read"))?;
-    let secret = hex::decode(text.trim()).ok().filter(|secret| secret.len() == SECRET_BYTES);
-    secret.ok_or_else(|| NodeError::Secret(file.to_owned()))
 }
 
 /// A forwarded call, as the log names it.

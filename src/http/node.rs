@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     net::SocketAddr,
     num::NonZeroU32,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -23,7 +23,9 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{enumeration, federate, follow, shelf::Shelf, tables::tables};
+use super::{
+    enumeration, federate, follow, rechecks::RecheckDesk, secrets::pseudonymiser, shelf::Shelf, tables::tables,
+};
 use crate::{
     agreements::AgreementsError,
     audit::{
@@ -49,14 +51,14 @@ use crate::{
     ledger::{Ledger, LedgerError},
     policy::{Operation, PolicyError},
     problem::{Code, Problem},
+    rechecks::RechecksError,
     revisions::SeedError,
-    storage::{StorageError, write_whole},
+    storage::StorageError,
     uplink::{self, Uplink, UplinkError},
 };
 
 /// Where tokens are issued, below the node's URL.
 const TOKEN_PATH: &str = "/oauth/token";
-const PEPPER_BYTES: usize = 32;
 
 /// Why a node could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,8 @@ pub enum NodeError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    Rechecks(#[from] RechecksError),
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]
@@ -129,6 +133,8 @@ pub struct Node {
     pub(super) policies_of_ledger: AtomicBool,
     pub(super) pseudonyms: Arc<Pseudonymiser>,
     pub(super) calendar: Calendar,
+    /// What finishes calls later, and tells their clients.
+    pub(super) rechecks: RecheckDesk,
     /// The platforms above.
     pub uplink: Uplink,
     pub engine: Arc<Engine>,
@@ -171,6 +177,7 @@ impl Node {
         let receipt_keys = Arc::new(KeyRing::open(&paths.receipt_key())?);
         let token_keys = Arc::new(KeyRing::open(&paths.token_key())?);
         let pseudonyms = Arc::new(pseudonymiser(&paths.pseudonym_secret())?);
+        let rechecks = RecheckDesk::open(paths)?;
         let calendar = Calendar::load(paths.workdays.path())?;
         let uplink = match settings.uplink.file.path() {
             Some(file) => uplink::load(file, &catalog, clock)?,
@@ -233,6 +240,7 @@ impl Node {
             policies_of_ledger,
             pseudonyms,
             calendar,
+            rechecks,
             uplink,
             engine,
             exchange,
@@ -429,20 +437,6 @@ fn foreign_issuer(settings: &IssuerSettings) -> Result<ForeignIssuer, NodeError>
         grace: TimeDelta::from_std(settings.grace).unwrap_or(TimeDelta::hours(1)),
         plain_jwt: settings.token_type == ForeignTokenType::PlainJwt,
     })
-}
-
-/// The secret under which subjects are named in the log; made at the first start, kept for ever.
-pub fn pseudonymiser(file: &Path) -> Result<Pseudonymiser, NodeError> {
-    if !file.exists() {
-        let mut secret = [0; PEPPER_BYTES];
-        rand::fill(&mut secret).map_err(|_| NodeError::Randomness)?;
-        write_whole(file, hex::encode(secret).as_bytes())?;
-    }
-    let text = std::fs::read_to_string(file).map_err(StorageError::file(file, "read"))?;
-    let secret = hex::decode(text.trim()).ok().filter(|secret| secret.len() == PEPPER_BYTES);
-    let secret = secret.ok_or_else(|| NodeError::Secret(file.to_owned()))?;
-    let key_id = &hex::encode(digest::digest(&digest::SHA256, &secret))[..8];
-    Ok(Pseudonymiser::new(&secret, key_id))
 }
 
 /// A second try of a forwarded call comes within the life of its token; clocks may be apart.

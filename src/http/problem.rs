@@ -139,7 +139,11 @@ pub fn status_of(code: Code) -> u16 {
         | Code::ConfigInvalid
         | Code::PolicyInvalid
         | Code::ReceiptInvalid => 422,
-        Code::RateLimited | Code::QuotaExceeded | Code::EnumerationSlowed | Code::EnumerationBlocked => 429,
+        Code::RateLimited
+        | Code::QuotaExceeded
+        | Code::RechecksFull
+        | Code::EnumerationSlowed
+        | Code::EnumerationBlocked => 429,
         Code::Internal | Code::LogDamaged | Code::StorageFailed => 500,
         Code::PeerUnreachable => 502,
         Code::ForwardingLoop => 508,
@@ -183,6 +187,7 @@ fn title_of(code: Code) -> &'static str {
         Code::NotShared => "Dataset not shared",
         Code::RateLimited => "Too many calls",
         Code::QuotaExceeded => "Quota used up",
+        Code::RechecksFull => "Too many re-checks wait",
         Code::EnumerationSlowed => "Slowed: looks like enumeration",
         Code::EnumerationBlocked => "Blocked: looks like enumeration",
         Code::PeerUnknown => "Unknown node",

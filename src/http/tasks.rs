@@ -15,6 +15,9 @@ const FOLLOW: Duration = Duration::from_millis(200);
 /// How soon what has become overdue is said to be, and what was granted found to be in use. Deadlines are days.
 const CLOCKS: Duration = Duration::from_secs(60);
 
+/// How soon what has become due is tried again, and a client told: what it waits for has taken minutes at least.
+const LATER: Duration = Duration::from_millis(500);
+
 /// Observed times wait in memory until they are put into their buckets; where nobody scrapes, nobody else would. Often, so
 /// that there are never many: those of five busy seconds would hold a core for a tenth of one.
 const UPKEEP: Duration = Duration::from_millis(250);
@@ -30,6 +33,10 @@ pub(super) fn start(node: &Arc<Node>) -> Background {
     background.repeat(node, FOLLOW, |node| async move { node.follow().await });
     background.repeat(node, FOLLOW, |node| async move { node.follow_laws().await });
     background.repeat(node, CLOCKS, |node| async move { node.look_at_clocks().await });
+    // Two tasks: a client's system that is slow holds up no call.
+    background.repeat(node, LATER, |node| async move { node.finish_rechecks().await });
+    background.repeat(node, LATER, |node| async move { node.deliver().await });
+    background.repeat(node, CLOCKS, |node| async move { node.tidy_rechecks().await });
     background.repeat(node, node.settings.enumeration.keep, |node| async move { node.keep_watch().await });
     background.repeat(node, UPKEEP, |node| async move {
         // Off the runtime's threads: calls wait behind whatever holds one of them.

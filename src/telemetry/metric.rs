@@ -147,6 +147,24 @@ pub(super) const METRICS: &[Metric] = &[
         "Times that an overdue application was called so, once a level",
     ),
     metric(
+        "shuqiao_rechecks_total",
+        Kind::Counter,
+        &["end"],
+        "Calls finished later, by how that ended (docs/rechecks.md); `put_off` for each try that settled nothing",
+    ),
+    metric(
+        "shuqiao_rechecks_waiting",
+        Kind::Gauge,
+        &[],
+        "Calls that wait to be finished, over all nodes of the ledger",
+    ),
+    metric(
+        "shuqiao_deliveries_total",
+        Kind::Counter,
+        &["result"],
+        "Tries to tell a client: `delivered`, `failed`, or `dead` with the last one",
+    ),
+    metric(
         "shuqiao_version_errors_total",
         Kind::Counter,
         &[],

@@ -11,3 +11,4 @@ mod policy;
 mod publish;
 mod receipt;
 mod settings;
+mod webhook;

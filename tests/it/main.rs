@@ -10,6 +10,7 @@ mod flight;
 mod fuzz;
 mod object_store;
 mod publishing;
+mod rechecks;
 mod support;
 mod tidy;
 mod uplink;

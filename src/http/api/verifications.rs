@@ -213,7 +213,7 @@ pub(in crate::http) fn signed(answer: Answer) -> Response {
 }
 
 /// The canonical bytes with `receipt` put in as the last member.
-pub(super) fn signed_bytes(answer: Answer) -> Vec<u8> {
+pub(in crate::http) fn signed_bytes(answer: Answer) -> Vec<u8> {
     let mut bytes = answer.canonical;
     bytes.pop(); // The closing brace of a JSON object, which the canonical form ends with.
     bytes.extend_from_slice(b",\"receipt\":\"");
