@@ -6,6 +6,7 @@ mod faults;
 mod keys;
 mod processes;
 pub(crate) mod province;
+mod rechecks;
 mod schedules;
 mod statistics;
 mod witness;

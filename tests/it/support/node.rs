@@ -67,6 +67,23 @@ pub(crate) struct TestNode {
     serving: Option<JoinHandle<()>>,
 }
 
+/// A node that has stopped, with its files.
+pub(crate) struct Away {
+    dir: TempDir,
+    id: String,
+    more: String,
+}
+
+impl Away {
+    /// Start again, at another port.
+    pub(crate) async fn come_back(self) -> TestNode {
+        let Self { dir, id, more } = self;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = write_settings(&dir, Some(id.as_str()), listener.local_addr().unwrap(), &more);
+        Box::pin(TestNode::serve(dir, settings, listener, more)).await
+    }
+}
+
 /// An answer as it came.
 #[derive(Debug)]
 pub(crate) struct Answered {
@@ -118,11 +135,13 @@ impl TestNode {
 
     /// Stop, and start again on the same files, at another port.
     pub(crate) async fn restart(self) -> Self {
-        let (more, self_id) = (self.more.clone(), self.settings.node.id.to_string());
-        let dir = self.stop().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = write_settings(&dir, Some(self_id.as_str()), listener.local_addr().unwrap(), &more);
-        Self::serve(dir, settings, listener, more).await
+        self.go_away().await.come_back().await
+    }
+
+    /// Stop for a while.
+    pub(crate) async fn go_away(self) -> Away {
+        let (more, id) = (self.more.clone(), self.settings.node.id.to_string());
+        Away { dir: self.stop().await, id, more }
     }
 
     async fn serve(dir: TempDir, settings: Settings, listener: TcpListener, more: String) -> Self {
