@@ -20,7 +20,7 @@ step "unit, property and integration tests"
 cargo t
 
 step "the tests of the ledger, the doors and the services again, with the ledger in PostgreSQL"
-tests/postgres.sh cargo t -- ledger identity agreements objections revisions policy_sets enumeration api || {
+tests/postgres.sh cargo t -- ledger identity agreements objections rechecks revisions policy_sets enumeration api || {
   status=$?
   [ "$status" = 77 ] || exit "$status"
   echo "skipped: 1 step, PostgreSQL is missing and could not be installed"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Foreign clients against a real node on loopback: two JOSE libraries that are not ours, a Delta reader that is not
-# ours, an ADBC driver over Flight SQL, and schemathesis over the OpenAPI document. Usage: tests/clients/run.sh TARGET_DIR
+# Foreign clients against a real node on loopback: two JOSE libraries, a verifier of HTTP message signatures and a Delta
+# reader that are not ours, an ADBC driver over Flight SQL, and schemathesis over the OpenAPI document.
+# Usage: tests/clients/run.sh TARGET_DIR
 set -uo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 target="$1"
@@ -42,7 +43,7 @@ mkdir "$work/keys" && cp "$here/../../deploy/uplink.yaml" "$work/uplink.yaml"
 # start FORM: a node that signs its receipts in this form, in the folder of that name.
 start() {
     local log="$work/$1.log"
-    SHUQIAO_FLIGHT__ADDRESS="127.0.0.1:$((ports[$1] + 10))" SHUQIAO_AUDIT__RECEIPTS="$1" SHUQIAO_UPLINK__FILE="$work/uplink.yaml" "$target/release/shuqiao" demo --dir "$work/$1" --port "${ports[$1]}" --persons 2000 >"$log" 2>&1 &
+    SHUQIAO_FLIGHT__ADDRESS="127.0.0.1:$((ports[$1] + 10))" SHUQIAO_AUDIT__RECEIPTS="$1" SHUQIAO_UPLINK__FILE="$work/uplink.yaml" SHUQIAO_RECHECKS__RETRY_MS=500 SHUQIAO_RECHECKS__RESEND_MS=500 "$target/release/shuqiao" demo --dir "$work/$1" --port "${ports[$1]}" --persons 2000 >"$log" 2>&1 &
     node+=($!)
     for _ in $(seq 1 240); do
         grep -q 'Ctrl-C stops' "$log" && return
@@ -93,6 +94,7 @@ for form in single batch; do
 done
 check "token: PyPI PyJWT makes an assertion that is accepted" "$tools/python.ready" "$python" "$here/token_pyjwt.py"
 check "uplink: hashlib and hmac sign calls in both manners, and are answered" "$tools/python.ready" "$python" "$here/uplink_hashlib.py"
+check "webhook: PyPI http-message-signatures verifies what a client is told, and refuses what was changed" "$tools/python.ready" "$python" "$here/recheck_message_signatures.py"
 check "table: PyPI deltalake reads the published version" "$tools/python.ready" "$python" "$here/table_deltalake.py"
 check "catalogue: PyPI rdflib reads the DCAT, and SPARQL finds its datasets" "$tools/python.ready" "$python" "$here/dcat_rdflib.py"
 check "statistics: PyPI adbc-driver-flightsql counts, and is refused by rule" "$tools/python.ready" "$python" "$here/statistics_adbc.py"
