@@ -100,7 +100,7 @@ impl Node {
         let delivery = DeliveryId::new(Uuid::now_v7());
         if self.ledger.end_recheck(recheck, state, said.as_ref(), &delivery, now).await? {
             counter!("shuqiao_rechecks_total", "end" => state.as_str()).increment(1);
-            tracing::info!(recheck = %recheck.id, state = state.as_str(), tries = recheck.tries, "a call was finished");
+            tracing::debug!(recheck = %recheck.id, state = state.as_str(), tries = recheck.tries, "a call was finished");
         }
         Ok(())
     }
@@ -121,22 +121,22 @@ impl Node {
             return Tried::NotYet(None);
         };
         match called {
-            Ok(answer) => {
-                let by_hand = answer.body.disposition.as_deref() == Some(CHECK_BY_HAND);
-                let (call, settled) =
-                    (answer.body.call_id.parse(), by_hand || answer.body.outcome != OutcomeWord::Indeterminate);
-                let said = call.ok().and_then(|call| self.said(recheck, call, signed_bytes(answer)));
-                match settled {
-                    // What cannot be kept has not been said.
-                    true if said.is_some() => Tried::Ended(RecheckState::Settled, said),
-                    true | false => Tried::NotYet(said),
-                }
-            }
+            Ok(answer) => self.answered(recheck, answer),
             Err(Refusal { problem, .. }) if passes_by_itself(problem.code) => Tried::NotYet(None),
             Err(Refusal { call_id, problem }) => {
                 let said = self.said(recheck, call_id, json(&ProblemBody::of(problem, Some(call_id))));
                 Tried::Ended(RecheckState::Refused, said)
             }
+        }
+    }
+
+    fn answered(&self, recheck: &Recheck, answer: Answer) -> Tried {
+        let by_hand = answer.body.disposition.as_deref() == Some(CHECK_BY_HAND);
+        let settled = by_hand || answer.body.outcome != OutcomeWord::Indeterminate;
+        let call = answer.body.call_id.parse().ok();
+        match call.and_then(|call| self.said(recheck, call, signed_bytes(answer))) {
+            Some(said) if settled => Tried::Ended(RecheckState::Settled, Some(said)),
+            said => Tried::NotYet(said), // What cannot be kept has not been said.
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     },
 };
 use crate::support::{
-    node::{TestNode, WINDOW},
+    node::{ITEM, TestNode, WINDOW},
     registers::person,
 };
 
@@ -191,4 +191,25 @@ async fn what_a_person_has_to_look_at_is_told_at_once() {
     let answer = until_state(&node, &id, "settled").await["answer"].clone();
     let said = (&answer["outcome"], &answer["reason"], &answer["disposition"]);
     assert_eq!(said, (&json!("indeterminate"), &json!("record_not_ordinary"), &json!("check_by_hand")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disclosure_is_finished_too_and_its_values_stand_nowhere_in_clear() {
+    let node = TestNode::start(0, QUICK).await;
+    let who = person(3);
+    let body = json!({
+        "dataset": "natural-person", "item": ITEM, "case": "TEST-1",
+        "subject": { "resident_id": who.id.as_str() }, "fields": ["name"],
+    });
+    let answer = node.post("/v1/disclosures", &body).await;
+    assert_eq!(answer.said(), "indeterminate", "{}", answer.json);
+    let filed = node.post(PATH, &filing(&answer, &body.to_string())).await;
+    assert_eq!((filed.status, &filed.json["operation"]), (202, &json!("disclose")), "{}", filed.json);
+    publish(&node).await;
+    let settled = until_state(&node, filed.json["id"].as_str().unwrap(), "settled").await;
+    let answer = &settled["answer"];
+    assert_eq!((&answer["outcome"], &answer["values"]["name"]), (&json!("found"), &json!("测***")), "{settled}");
+    receipt::verify_answer(&serde_json::to_vec(answer).unwrap(), &node.jwks()).unwrap();
+    let bytes = ledger_bytes(&node);
+    assert!(!contains(&bytes, "测***") && !contains(&bytes, who.id.as_str()));
 }
