@@ -21,6 +21,7 @@ mod list;
 mod load;
 mod placement;
 mod raw;
+mod returns;
 mod search;
 mod sources;
 mod value;
@@ -35,6 +36,7 @@ pub use list::DatasetFilter;
 pub(crate) use load::read;
 pub use load::{CatalogError, json_schema, load, load_from};
 pub use placement::{Part, Placement};
+pub use returns::{Return, Returns};
 pub use search::{Hit, SearchIndex, Target};
 pub use sources::Sources;
 pub use value::{Cell, FieldKind, LONG_TERM, Value, ValueError, parse_date};
@@ -132,6 +134,8 @@ pub struct Dataset {
     pub status: Option<Status>,
     /// Where its records are kept.
     pub placement: Placement,
+    /// To whom parts of it are handed back, or from where it comes itself.
+    pub returns: Returns,
     /// The field that tells to which division a record belongs, where the register has one.
     pub division: Option<FieldName>,
     /// Share of bad rows, 0 to 1, above which nothing is published.

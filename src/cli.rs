@@ -24,6 +24,7 @@ mod peer;
 mod policy;
 mod publish;
 mod receipt;
+mod returned;
 mod sample;
 mod serve;
 mod settings;
@@ -95,6 +96,8 @@ enum Command {
     Node(node::NodeArgs),
     /// Where clients are told of what was finished later; what they could not be told, and telling it again.
     Webhook(webhook::WebhookArgs),
+    /// Registers that another node fills with the records of this node's residents.
+    Return(returned::ReturnArgs),
     /// List who did what in the ledger, and why.
     Acts(suspension::ActsArgs),
     /// Print an access token of a registered client.
@@ -159,6 +162,14 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let catalog = catalog::of_node(&settings, &ledger).await;
             ledger.close().await;
             Box::pin(node::run(args, &settings, catalog?.as_ref(), now)).await
+        }
+        Command::Return(args) => {
+            let settings = home.settings()?;
+            let ledger = open_ledger(&settings).await?;
+            let catalog = catalog::of_node(&settings, &ledger).await?;
+            let done = Box::pin(returned::run(args, &settings, &catalog, &ledger, now)).await;
+            ledger.close().await;
+            done
         }
         Command::Application(_) | Command::Agreement(_) => at_desk(command, home.settings()?, now).await,
         Command::Simulate(args) => simulate::run(args),

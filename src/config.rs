@@ -31,6 +31,7 @@ mod rates;
 mod raw;
 mod read;
 mod rechecks;
+mod returns;
 mod statistics;
 mod tables;
 mod tokens;
@@ -58,6 +59,7 @@ pub use paths::{PathSettings, WorkdayFile};
 pub use rates::RateSettings;
 pub use raw::{Origin, Override, RawSettings};
 pub use rechecks::RecheckSettings;
+pub use returns::ReturnSettings;
 pub use statistics::StatisticsSettings;
 pub use tables::{StoreEndpoint, StoreVariables, TableSettings, TableStore};
 pub use tokens::TokenSettings;
@@ -101,6 +103,7 @@ pub struct Settings {
     pub clocks: ClockSettings,
     pub rechecks: RecheckSettings,
     pub federation: FederationSettings,
+    pub returns: ReturnSettings,
     pub uplink: UplinkSettings,
     pub log: LogSettings,
     explained: Vec<Explained>,
@@ -132,6 +135,7 @@ impl Settings {
         let clocks = ClockSettings::read(&mut reader);
         let rechecks = RecheckSettings::read(&mut reader);
         let federation = FederationSettings::read(&mut reader);
+        let returns = ReturnSettings::read(&mut reader);
         let uplink = UplinkSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
         let Reader { complaints, explained, .. } = reader;
@@ -156,6 +160,7 @@ impl Settings {
                 clocks: clocks?,
                 rechecks: rechecks?,
                 federation: federation?,
+                returns: returns?,
                 uplink: uplink?,
                 log: log?,
                 explained,
@@ -282,6 +287,7 @@ fn known_keys() -> impl Iterator<Item = &'static Key> {
         ClockSettings::KEYS,
         RecheckSettings::KEYS,
         FederationSettings::KEYS,
+        ReturnSettings::KEYS,
         UplinkSettings::KEYS,
         LogSettings::KEYS,
     ]

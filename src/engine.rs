@@ -30,6 +30,7 @@ mod sort;
 pub mod statistics;
 mod take;
 mod version;
+mod whole;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -46,6 +47,7 @@ use futures::future::join_all;
 pub use past::PastError;
 pub use schema::{KINDS, arrow_schema, delta_columns, kinds, retyped};
 pub use sort::{BatchStream, SortPlace, sort_batches};
+pub use whole::Reading;
 
 use crate::{
     catalog::{Catalog, Dataset, Value},

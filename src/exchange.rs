@@ -25,6 +25,8 @@ mod probes;
 mod recorded;
 pub mod rehearsal;
 pub mod replay;
+mod return_probes;
+mod returns;
 pub mod review;
 mod rights;
 mod shape;
@@ -39,6 +41,7 @@ pub use elsewhere::NodeBody;
 pub use incoming::{Credential, Incoming};
 pub use probes::{ProbeFailed, prove_the_locks};
 pub use recorded::{NotExplained, explain};
+pub use returns::{HandedBack, Offer, OnItsWay, ReturnAsked};
 pub use rights::Rights;
 pub use statistics::{Statement, Statistics, StatisticsLimits};
 

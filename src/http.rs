@@ -18,6 +18,7 @@ mod problem;
 mod rechecks;
 mod registers;
 mod reload;
+mod returns;
 mod secrets;
 mod shelf;
 mod staff;
@@ -37,6 +38,7 @@ pub use follow::read_rights;
 pub use node::{Node, NodeError, open_ledger, operator_token};
 pub use problem::status_of;
 pub use reload::Reloaded;
+pub use returns::{Pulled, Puller};
 pub use secrets::pseudonymiser;
 pub use tables::tables;
 

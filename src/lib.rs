@@ -18,6 +18,7 @@ pub mod agreements;
 pub mod objections;
 pub mod publish;
 pub mod rechecks;
+pub mod returns;
 pub mod revisions;
 pub mod sample;
 pub mod simulation;

@@ -22,6 +22,7 @@ mod manner;
 mod obligations;
 mod parties;
 mod question;
+mod returns;
 mod shadow;
 mod slices;
 mod specimen;
@@ -35,6 +36,7 @@ pub use files::{PolicyError, PolicyFiles, PolicySet, Rule};
 pub use manner::{Channel, Manner, Volume};
 pub use obligations::Obligations;
 pub use question::{Operation, Question};
+pub use returns::ReturnQuestion;
 pub use shadow::{Doubt, DoubtKind};
 pub use statistics::StatisticsQuestion;
 

@@ -109,6 +109,10 @@ codes! {
     StatementTooSlow = "statement_too_slow",
     /// Some of the nodes that keep the records told nothing; `detail` names them.
     NodesMissing = "nodes_missing",
+    /// The dataset is not returned to the node that asks for it.
+    NotReturned = "not_returned",
+    /// What another node has returned is not what it has signed, or not the next version; what was here before stays.
+    ReturnInvalid = "return_invalid",
     /// No such path.
     NoSuchPath = "no_such_path",
     /// The path exists, the method does not.

@@ -51,7 +51,10 @@ use crate::{
     engine::{EngineError, SortPlace, delta_columns},
     identifiers::{DatasetId, VersionNo},
     problem::Code,
-    storage::{StorageError, delta},
+    storage::{
+        StorageError,
+        delta::{self, About},
+    },
 };
 use base::Base;
 use gather::Gathering;
@@ -152,6 +155,8 @@ pub enum PublishError {
     Storage(#[from] StorageError),
     #[error("sorting failed")]
     Sort(#[from] EngineError),
+    #[error("`{dataset}` has become another version meanwhile. Pull again")]
+    Overtaken { dataset: DatasetId },
     #[error("a worker of the publication stopped")]
     Worker(#[from] tokio::task::JoinError),
 }
@@ -166,6 +171,7 @@ impl PublishError {
             | Self::Busy { .. }
             | Self::NoBase { .. }
             | Self::UnfitBase { .. }
+            | Self::Overtaken { .. }
             | Self::Emptied { .. } => Code::PublicationRefused,
             Self::ReadBase(_) | Self::Write(_) | Self::Storage(_) | Self::Sort(_) => Code::StorageFailed,
             Self::Worker(_) => Code::Internal,
@@ -181,7 +187,26 @@ pub async fn publish(publication: Publication<'_>, watch: Watch) -> Result<Publi
     let Publication { dataset, table, .. } = publication;
     fs::create_dir_all(table).map_err(StorageError::file(table, "made"))?;
     let _lock = lock(dataset, table)?;
-    carry_out(publication, None, watch).await
+    carry_out(publication, None, None, watch).await
+}
+
+/// Publish the whole of what another node has returned, as the version that comes after the one that remembers `after`.
+///
+/// `cursor` becomes part of the very commit, so that the version and how far the node has come are never apart, whatever
+/// stops the process. Where the newest version remembers something else by now, nothing is published.
+pub async fn publish_returned(
+    publication: Publication<'_>,
+    cursor: &str,
+    after: Option<&str>,
+    watch: Watch,
+) -> Result<Published, PublishError> {
+    let Publication { dataset, table, .. } = publication;
+    fs::create_dir_all(table).map_err(StorageError::file(table, "made"))?;
+    let _lock = lock(dataset, table)?;
+    if delta::returned(table).await?.as_deref() != after {
+        return Err(PublishError::Overtaken { dataset: dataset.id.clone() });
+    }
+    carry_out(publication, None, Some(cursor), watch).await
 }
 
 /// Publish changes to the newest version as the next one. Beside the dataset's columns the file has `_change`, which says of
@@ -195,11 +220,16 @@ pub async fn publish_changes(publication: Publication<'_>, watch: Watch) -> Resu
     }
     let _lock = lock(dataset, table)?;
     let base = Base::newest(table, dataset).await?;
-    carry_out(publication, Some(base), watch).await
+    carry_out(publication, Some(base), None, watch).await
 }
 
 /// Both halves of the work, then the commit. Whoever calls holds the lock.
-async fn carry_out(publication: Publication<'_>, base: Option<Base>, watch: Watch) -> Result<Published, PublishError> {
+async fn carry_out(
+    publication: Publication<'_>,
+    base: Option<Base>,
+    returned: Option<&str>,
+    watch: Watch,
+) -> Result<Published, PublishError> {
     let Publication { dataset, file, table, .. } = publication;
     leftovers::remove_orphans(table).await?;
     let spill = leftovers::empty_spill(&publication.sort.spill, dataset.id.as_str())?;
@@ -225,8 +255,8 @@ async fn carry_out(publication: Publication<'_>, base: Option<Base>, watch: Watc
         return Err(PublishError::Emptied { path: file.to_owned(), dataset: dataset.id.clone() });
     }
     let columns = delta_columns(dataset);
-    let version =
-        delta::commit(table, &columns, &files, &outcome.superseded, publication.as_of, publication.now).await?;
+    let about = About { as_of: publication.as_of, returned };
+    let version = delta::commit(table, &columns, &files, &outcome.superseded, about, publication.now).await?;
     made.keep();
     Ok(Published {
         version,

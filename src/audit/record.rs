@@ -13,9 +13,10 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    AuditError, Digest,
+    AuditError, Digest, Operation, RecordedDecision,
     nodes::{AskedNode, Counts},
     receipt::{LogPlace, ReceiptClaims},
+    returned::Returned,
 };
 use crate::{
     identifiers::{
@@ -27,53 +28,6 @@ use crate::{
 
 /// The door through which nearly every call comes.
 const USUAL_CHANNEL: &str = "api";
-
-/// What was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// Claims held against a record.
-    Verification,
-    /// Values of a record.
-    Disclosure,
-    /// An access token.
-    Token,
-    /// Counts over records, by a statement.
-    Statistics,
-}
-
-impl Operation {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Verification => "verification",
-            Self::Disclosure => "disclosure",
-            Self::Token => "token",
-            Self::Statistics => "statistics",
-        }
-    }
-}
-
-/// What became of the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecordedDecision {
-    /// Policy said yes.
-    Allow,
-    /// Policy said no.
-    Deny,
-    /// It was refused before policy was asked: token, input, purpose, limits.
-    Refused,
-}
-
-impl RecordedDecision {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Refused => "refused",
-        }
-    }
-}
 
 /// The record of one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +79,9 @@ pub struct Record {
     /// What was counted, where records were counted and none was told of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<Counts>,
+    /// What was handed to a node, where that was it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Returned>,
     /// How much the client's calls looked like a walk through the register, where they did: 1 warn, 2 slow, 3 block.
     #[serde(default, skip_serializing_if = "is_none")]
     pub suspicion: u8,
@@ -226,6 +183,7 @@ impl Record {
             fields: Vec::new(),
             disclosed: Vec::new(),
             statistics: None,
+            returned: None,
             suspicion: 0,
             via: Vec::new(),
             forwarded_as: None,

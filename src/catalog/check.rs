@@ -14,6 +14,7 @@ mod item;
 mod listing;
 mod organisation;
 mod placement;
+mod returns;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,6 +34,7 @@ pub(super) fn catalog(files: &[(String, RawFile)], unread: Vec<Complaint>) -> Re
     let departments = organisation::departments(&mut inspection, files, &nodes);
     let datasets = dataset::datasets(&mut inspection, files, &departments, &nodes);
     let items = item::items(&mut inspection, files, &departments, &datasets);
+    returns::check_items(&mut inspection, files, &items.0);
     inspection.complaints.into_result()?;
     let (items, earlier_items) = items;
     Ok(Catalog {

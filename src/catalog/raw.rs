@@ -4,6 +4,7 @@
 //! types. The catalogue that the rest of the node sees is made from them by `check`.
 
 mod listing;
+mod returns;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use super::{Comparator, Disclosure, MaskStyle, SharingAttribute, UpdateCycle};
 use crate::catalog::yaml::{At, Ordered};
 pub(super) use listing::{RawListing, RawMode, RawOpening};
+pub(super) use returns::RawReturn;
 
 /// One file of a catalogue. A catalogue is all files of a directory together; any file may declare anything.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -108,6 +110,11 @@ pub(super) struct RawDataset {
     pub(super) placement: Vec<At<RawPart>>,
     /// The field that tells to which division a record belongs: one of kind `division`.
     pub(super) division: Option<At<String>>,
+    /// The nodes that are handed the records of their own division (docs/returns.md).
+    #[serde(default)]
+    pub(super) returns: Vec<At<RawReturn>>,
+    /// The node whose returns fill the dataset here.
+    pub(super) returned_from: Option<At<String>>,
     /// Share of bad rows, 0 to 1, above which nothing is published.
     #[schemars(range(min = 0, max = 1))]
     pub(super) reject_share_max: At<f64>,

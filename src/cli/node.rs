@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use futures::future::join_all;
@@ -83,17 +83,25 @@ pub(super) async fn run(
 
 /// The directory that the node goes by, and connections with the node's own certificate.
 fn directory(settings: &Settings) -> anyhow::Result<(Peers, Arc<Held>)> {
+    let (peers, membership) = peers(settings)?;
+    let held = membership.last().context("the directory is gone")?;
+    Ok((peers, held))
+}
+
+/// The same, where more of the directory is needed.
+pub(super) fn peers(settings: &Settings) -> anyhow::Result<(Peers, Arc<Membership>)> {
     let (paths, file) = (&settings.paths, settings.paths.directory());
     let grace = TimeDelta::from_std(settings.federation.grace).unwrap_or(TimeDelta::hours(1));
     let membership = Membership::read(&file, grace)?;
-    let Some(held) = membership.last() else {
+    if membership.last().is_none() {
         bail!(
             "there is no directory in `{}`. Has this node been started with `federation.address` set?",
             file.display()
         );
     };
     let certificate = Certificate::open(&paths.peer_certificate(), &paths.peer_key(), &settings.node.id)?;
-    Ok((Peers::new(Arc::new(certificate), Arc::new(membership)), held))
+    let membership = Arc::new(membership);
+    Ok((Peers::new(Arc::new(certificate), Arc::clone(&membership)), membership))
 }
 
 /// From the topmost node down, each before those below it.

@@ -192,6 +192,13 @@ pub const PULL_MS: Limit = Limit::new(
     60_000,
     "a revoked node goes on until the next look; each look is a request to the issuer",
 );
+pub const RETURN_ASK_MS: Limit = Limit::new(
+    Unit::Milliseconds,
+    100,
+    60_000,
+    86_400_000,
+    "a city's copy is that much older than the province's register; each question is one decision there",
+);
 pub const DIRECTORY_GRACE_S: Limit = Limit::new(
     Unit::Seconds,
     10,

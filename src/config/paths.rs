@@ -97,6 +97,11 @@ impl PathSettings {
         self.data.join("tables")
     }
 
+    /// Slices of registers on their way to other nodes, or from them.
+    pub fn returns(&self) -> PathBuf {
+        self.data.join("returns")
+    }
+
     /// What was fetched of published versions, where they are in an object store.
     pub fn cache(&self) -> PathBuf {
         self.data.join("cache")

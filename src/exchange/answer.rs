@@ -16,6 +16,7 @@ use super::{
     forward::{forwarded, same_purpose, speaks_for_its_own},
     incoming::{Credential, Incoming},
     limit::Limits,
+    returns::ReturnDesk,
     rights::{InForce, Rights},
     shape::{self, Shaped},
     statistics::{StatisticsDesk, StatisticsLimits},
@@ -78,6 +79,7 @@ pub struct Exchange {
     pub(super) limits: Limits,
     defence: Defence,
     pub(super) statistics: StatisticsDesk,
+    pub(super) returns: ReturnDesk,
     times: Times,
     pub(super) repeats: Repeats<Result<Answer, Refusal>>,
 }
@@ -164,7 +166,8 @@ impl Exchange {
         let defence = Defence::new(parts.thresholds.clone(), &parts.pseudonyms);
         let repeats = Repeats::new(parts.answered_before.iter().cloned());
         let statistics = StatisticsDesk::new(parts.statistics);
-        Self { in_force, limits, defence, statistics, parts, times: Times::new(), repeats }
+        let returns = ReturnDesk::default();
+        Self { in_force, limits, defence, statistics, returns, parts, times: Times::new(), repeats }
     }
 
     /// Answer one call: the nine steps, in their order.

@@ -10,6 +10,7 @@ use std::{num::NonZero, sync::Arc, thread, time::Instant};
 
 use chrono::{Days, NaiveDate};
 
+use super::return_probes;
 use crate::{
     agreements::Agreements,
     catalog::{Catalog, Dataset, Department, Disclosure, Field, Item, Sensitivity, SharingAttribute, StandIn},
@@ -56,14 +57,17 @@ pub fn prove_the_locks(
         asked.sum()
     };
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let asked = thread::scope(|scope| {
-        let parts = probed.chunks(probed.len().div_ceil(cores).max(1));
-        let provers: Vec<_> = parts.map(|part| scope.spawn(move || probe(part))).collect();
-        // The first in their order: what is said of a set does not depend on who was quicker.
-        let done =
-            provers.into_iter().map(|prover| prover.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        done.sum::<Result<usize, ProbeFailed>>()
-    })?;
+    let of_returns = return_probes::prove(catalog, policies, today)?;
+    let asked = of_returns
+        + thread::scope(|scope| {
+            let parts = probed.chunks(probed.len().div_ceil(cores).max(1));
+            let provers: Vec<_> = parts.map(|part| scope.spawn(move || probe(part))).collect();
+            // The first in their order: what is said of a set does not depend on who was quicker.
+            let done = provers
+                .into_iter()
+                .map(|prover| prover.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            done.sum::<Result<usize, ProbeFailed>>()
+        })?;
     let (ms, of) = (began.elapsed().as_millis(), in_force.len());
     if every > 1 {
         tracing::warn!(

@@ -68,7 +68,7 @@ impl Recorded {
         let discloses = match record.operation {
             audit::Operation::Verification => false,
             audit::Operation::Disclosure => true,
-            audit::Operation::Token | audit::Operation::Statistics => return None,
+            audit::Operation::Token | audit::Operation::Statistics | audit::Operation::Return => return None,
         };
         if record.decision == RecordedDecision::Refused {
             return None;

@@ -8,6 +8,7 @@ use crate::{
     audit::Record,
     catalog::Catalog,
     engine::{Found, statistics::Counting},
+    identifiers::{AgreementId, DatasetId, FieldName, NodeId},
     ledger::{Agreement, Suspension, Suspensions, Target},
     objections::Marks,
     policy::{Obligations, PolicySet},
@@ -101,6 +102,32 @@ impl InForce {
             if let Some(stopped) = self.rights.suspensions.get(&target) {
                 let of_caller = matches!(target, Target::Client(_) | Target::Peer(_));
                 let code = if of_caller { Code::CallerSuspended } else { Code::Suspended };
+                return Err(suspended(code, &target, stopped).retry_after(RETRY_SECONDS));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl InForce {
+    /// The laws are proven, and nothing that the return needs is stopped.
+    pub(super) fn return_goes_on(
+        &self,
+        node: &NodeId,
+        dataset: &DatasetId,
+        fields: &[FieldName],
+        agreement: Option<&AgreementId>,
+    ) -> Result<(), Problem> {
+        if let Some(unproven) = &self.rights.unproven {
+            return Err(unproven.clone());
+        }
+        let of_caller = agreement.map(|agreement| Target::Agreement(agreement.clone()));
+        let of_caller = [Target::Peer(node.clone())].into_iter().chain(of_caller);
+        let fields = fields.iter().map(|field| Target::Field(dataset.clone(), field.clone()));
+        let of_us = [Target::Everything, Target::Dataset(dataset.clone())].into_iter().chain(fields);
+        let codes = of_caller.map(|target| (target, Code::CallerSuspended));
+        for (target, code) in codes.chain(of_us.map(|target| (target, Code::Suspended))) {
+            if let Some(stopped) = self.rights.suspensions.get(&target) {
                 return Err(suspended(code, &target, stopped).retry_after(RETRY_SECONDS));
             }
         }

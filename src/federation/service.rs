@@ -15,7 +15,7 @@ use super::{
 use crate::{
     audit::receipt,
     identifiers::{DatasetId, FieldName, NodeId},
-    keys::{KeyRing, PublicKeys},
+    keys::{KeyRing, PublicKeys, SigningKey},
     policy::Operation,
 };
 
@@ -114,6 +114,11 @@ impl Federation {
 
     pub fn peers(&self) -> &Peers {
         &self.peers
+    }
+
+    /// The key that signs what this node states to others for keeps, as its receipts.
+    pub fn receipt_key(&self) -> Arc<SigningKey> {
+        self.means.receipt_keys.signing()
     }
 
     pub fn breakers(&self) -> &Breakers {
@@ -413,7 +418,7 @@ impl Courier<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{federation::Thumbprint, keys::SigningKey};
+    use crate::federation::Thumbprint;
 
     #[tokio::test]
     async fn an_issuer_that_is_away_is_told_and_the_directory_stays() {

@@ -387,7 +387,7 @@ impl Node {
 }
 
 /// A UUID of version 7. The library's own way takes a lock that every call would take, and asks the system for each.
-fn fresh_id(now: DateTime<Utc>) -> Uuid {
+pub(super) fn fresh_id(now: DateTime<Utc>) -> Uuid {
     let mut random = [0; 10];
     match rand::fill(&mut random) {
         Ok(()) => uuid::Builder::from_unix_timestamp_millis(now.timestamp_millis().unsigned_abs(), &random).into_uuid(),
@@ -482,9 +482,8 @@ fn open_log(
         let code = record.code.as_deref();
         // A call that the limits refused was not counted then either.
         let admitted = ![Some(Code::RateLimited.as_str()), Some(Code::QuotaExceeded.as_str())].contains(&code);
-        if let Some(agreement) = record.agreement.clone().filter(|_| day == today && admitted) {
-            used.push((agreement, day));
-        }
+        let agreement = record.agreement.clone().filter(|_| day == today && admitted && record.client.is_some());
+        used.extend(agreement.map(|agreement| (agreement, day)));
         if kept_at.map_or(day == today, |kept_at| record.time > kept_at) {
             since.push(record);
         }

@@ -4,6 +4,7 @@
 //! was revoked is nobody on connections that it has already, too.
 
 mod listen;
+mod returns;
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,6 +49,7 @@ pub(super) async fn serve(node: Arc<Node>, grace: Duration, stop: CancellationTo
 
 fn router(node: Arc<Node>) -> Router {
     let index = format!("{}/{{dataset}}", paths::INDEX);
+    let slice = format!("{}/{{dataset}}", paths::RETURNS);
     let statements = node.flight_of_peers().unwrap_or_default();
     Router::new()
         .route(paths::VERIFICATIONS, post(verify))
@@ -56,6 +58,8 @@ fn router(node: Arc<Node>) -> Router {
         .route(paths::CARD, post(card))
         .route(paths::STATUS, get(status))
         .route(&index, get(self::index))
+        .route(paths::RETURNS, get(returns::offers))
+        .route(&slice, get(returns::slice))
         .fallback(|| async { problem(Problem::new(Code::NoSuchPath, "no such path for other nodes")) })
         .layer(DefaultBodyLimit::disable()) // bounded where bodies are read
         .layer(middleware::from_fn_with_state(Arc::clone(&node), known))

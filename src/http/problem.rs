@@ -118,6 +118,7 @@ pub fn status_of(code: Code) -> u16 {
         | Code::CallerSuspended
         | Code::SeparationOfDuties
         | Code::NotShared
+        | Code::NotReturned
         | Code::PeerUnknown
         | Code::PeerDepartment => 403,
         // Not 429: waiting does not help.
@@ -145,7 +146,7 @@ pub fn status_of(code: Code) -> u16 {
         | Code::EnumerationSlowed
         | Code::EnumerationBlocked => 429,
         Code::Internal | Code::LogDamaged | Code::StorageFailed => 500,
-        Code::PeerUnreachable => 502,
+        Code::PeerUnreachable | Code::ReturnInvalid => 502,
         Code::ForwardingLoop => 508,
         Code::Overloaded
         | Code::AuditUnavailable
@@ -199,6 +200,8 @@ fn title_of(code: Code) -> &'static str {
         Code::StatementRefused => "Statement refused",
         Code::StatementTooSlow => "Statement too slow",
         Code::NodesMissing => "Nodes missing",
+        Code::NotReturned => "Dataset not returned",
+        Code::ReturnInvalid => "Return refused",
         Code::NoSuchPath => "No such path",
         Code::MethodNotAllowed => "Method not allowed",
         Code::RequestTimeout => "Request too slow",

@@ -48,6 +48,7 @@ pub(super) fn start(node: &Arc<Node>) -> Background {
     });
     if node.federation.is_some() {
         background.repeat(node, node.settings.federation.pull, |node| async move { node.federate().await });
+        background.repeat(node, node.settings.returns.ask, |node| async move { node.pull_returns().await });
     }
     if let Some(often) = node.settings.issuers.iter().map(|issuer| issuer.refresh).min() {
         background.repeat(node, often, |node| async move {

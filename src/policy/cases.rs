@@ -16,9 +16,9 @@ use chrono::NaiveDate;
 
 pub use read::cases;
 
-use super::{Decision, Manner, Operation, PolicySet, Question};
+use super::{Decision, Manner, Operation, PolicySet, Question, ReturnQuestion};
 use crate::{
-    catalog::{Dataset, Department, Item},
+    catalog::{Dataset, Department, Item, Return},
     identifiers::{ClientId, DatasetId, DepartmentId, FieldName, ItemCode, NodeId},
     ledger::Agreement,
 };
@@ -83,7 +83,23 @@ pub struct Case {
     /// `file:line`.
     pub place: String,
     pub scenario: Scenario,
+    /// What a node would be handed, where the case is about a return: then nothing of the scenario counts that only a call
+    /// has.
+    pub to: Option<Return>,
     pub expected: Expected,
+}
+
+impl Case {
+    fn decided(&self, set: &PolicySet) -> Decision {
+        let Scenario { dataset, item, agreement, today, hour, .. } = &self.scenario;
+        match &self.to {
+            None => set.decide(&self.scenario.question()),
+            Some(to) => {
+                let (agreement, today, hour) = (agreement.as_ref(), *today, *hour);
+                set.decide_return(&ReturnQuestion { dataset, to, item, agreement, today, hour })
+            }
+        }
+    }
 }
 
 /// What a case came to.
@@ -125,9 +141,10 @@ impl Trial {
 
 /// Put every case to the set.
 pub fn try_cases(set: &PolicySet, cases: &[Case]) -> Trial {
-    let mut trial = Trial { cases: Vec::new(), decided: set.ids().map(|id| (id.to_owned(), 0)).collect() };
+    let ids = set.ids().chain(set.return_ids());
+    let mut trial = Trial { cases: Vec::new(), decided: ids.map(|id| (id.to_owned(), 0)).collect() };
     for case in cases {
-        let decision = set.decide(&case.scenario.question());
+        let decision = case.decided(set);
         for id in decision.policies() {
             if let Some(count) = trial.decided.get_mut(id) {
                 *count += 1;

@@ -17,6 +17,7 @@ use super::{
     check,
     obligations::Obliging,
     parties::Parties,
+    returns::{RETURNS_FILE, ReturnPolicies},
     slices::Slices,
     specimen,
     statistics::{STATISTICS_FILE, Statistics},
@@ -116,6 +117,7 @@ pub struct PolicySet {
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) names: Names,
     pub(super) statistics: Statistics,
+    pub(super) returns: ReturnPolicies,
     hash: String,
 }
 
@@ -227,17 +229,20 @@ impl PolicySet {
         let mut sources: Vec<_> = policies.iter().collect();
         sources.sort();
         let names = Names::new();
-        // Statistics are another kind of question, about people and statements: their policies have a schema of their own.
-        let (counting, calling): (Vec<_>, Vec<_>) = sources.iter().partition(|(file, _)| file == STATISTICS_FILE);
-        let (calls, statistics) =
-            (check::policies(schema, &calling, |schema| specimen::fits(&names, schema)), Statistics::new(&counting));
-        let ((cedar, rules), statistics) = match (calls, statistics) {
-            (Ok(calls), Ok(statistics)) => (calls, statistics),
-            (calls, statistics) => {
-                let complaints = calls.err().into_iter().chain(statistics.err()).flatten().collect();
-                return Err(PolicyError::Inconsistent { complaints });
-            }
-        };
+        // Statistics and returns are questions of other kinds: their policies have schemas of their own.
+        let (counting, others): (Vec<_>, Vec<_>) =
+            sources.iter().copied().partition(|(file, _)| file == STATISTICS_FILE);
+        let (returning, calling): (Vec<_>, Vec<_>) = others.into_iter().partition(|(file, _)| file == RETURNS_FILE);
+        let calls = check::policies(schema, &calling, |schema| specimen::fits(&names, schema));
+        let ((cedar, rules), statistics, returns) =
+            match (calls, Statistics::new(&counting), ReturnPolicies::new(&returning)) {
+                (Ok(calls), Ok(statistics), Ok(returns)) => (calls, statistics, returns),
+                (calls, statistics, returns) => {
+                    let others = statistics.err().into_iter().chain(returns.err());
+                    let complaints = calls.err().into_iter().chain(others).flatten().collect();
+                    return Err(PolicyError::Inconsistent { complaints });
+                }
+            };
         let slices = Slices::new(&cedar);
         Ok(Self {
             cedar,
@@ -247,6 +252,7 @@ impl PolicySet {
             rules,
             names,
             statistics,
+            returns,
             hash: hash(schema, &sources),
         })
     }

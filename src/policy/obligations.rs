@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Operation, Question};
 use crate::{
-    catalog::Disclosure,
+    catalog::{Dataset, Disclosure, Return},
     identifiers::{DivisionCode, FieldName},
 };
 
@@ -73,6 +73,11 @@ impl Obliging {
             && from(self.drop_from) >= from(other.drop_from)
     }
 
+    /// Does it oblige to something that only a call can fulfil?
+    pub(super) fn is_of_calls(&self) -> bool {
+        self.fold_not_found || self.require_consent || self.require_second_approver
+    }
+
     /// Understand one `@obligation_...` annotation; the reason if it is not one.
     pub(super) fn understand(&mut self, key: &str, value: &str) -> Result<(), String> {
         let level = || match value.parse() {
@@ -127,6 +132,32 @@ pub(super) fn unite<'a>(permits: impl Iterator<Item = &'a Obliging>, question: &
             }
             Operation::Verify | Operation::Disclose => united.dropped.insert(name.clone()),
         };
+    }
+    united
+}
+
+/// The same for records that a node is handed: those of its own division, whatever the permits say. The key leaves as it is,
+/// or not at all.
+pub(super) fn unite_return(permits: &[Obliging], dataset: &Dataset, to: &Return) -> Obligations {
+    let lowest = |level: fn(&Obliging) -> Option<u8>| permits.iter().filter_map(level).min().unwrap_or(u8::MAX);
+    let (mask_from, drop_from) = (lowest(|permit| permit.mask_from), lowest(|permit| permit.drop_from));
+    let mut united = Obligations { rows_of: Some(to.division), ..Obligations::default() };
+    for name in &to.fields {
+        let field = dataset.field(name.as_str()).map(|(_, field)| field);
+        let Some(field) = field.filter(|field| field.sensitivity.level() < drop_from) else {
+            united.dropped.insert(name.clone());
+            continue;
+        };
+        let (is_key, is_low) = (*name == dataset.key, field.sensitivity.level() < mask_from);
+        let whole = match field.disclosure {
+            Disclosure::Plain => is_key || is_low,
+            Disclosure::JoinKeyOnly => is_key || (dataset.is_key(name) && is_low),
+            Disclosure::Masked | Disclosure::CompareOnly | Disclosure::AggregateOnly | Disclosure::Never => false,
+        };
+        if !whole {
+            let masked = field.disclosure.is_told() && !is_key;
+            if masked { &mut united.masked } else { &mut united.dropped }.insert(name.clone());
+        }
     }
     united
 }

@@ -10,8 +10,8 @@ use super::{Manner, Operation, Question, files::Names};
 use crate::{
     catalog::{
         Bilingual, Comparator, Dataset, Department, Disclosure, Field, FieldKind, Format, Item, Listing, MaskStyle,
-        Material, OpenAttribute, Opening, Placement, Sensitivity, Sharing, SharingAttribute, SharingMode, StandIn,
-        UpdateCycle,
+        Material, OpenAttribute, Opening, Placement, Returns, Sensitivity, Sharing, SharingAttribute, SharingMode,
+        StandIn, UpdateCycle,
     },
     identifiers::FieldName,
     ledger::{Agreement, Budget, Standing},
@@ -97,6 +97,7 @@ fn dataset() -> Dataset {
         secondary_keys: Vec::new(),
         status: None,
         placement: Placement::default(),
+        returns: Returns::default(),
         division: None,
         reject_share_max: 0.0,
         listing: Listing {

@@ -91,7 +91,7 @@ impl PolicySet {
 
 impl StatisticsQuestion<'_> {
     fn in_cedar(&self, schema: Option<&Schema>) -> Result<(Request, Entities), String> {
-        let action = EntityUid::from_str("Shuqiao::Action::\"aggregate\"").map_err(in_words)?;
+        let action = action("aggregate")?;
         let (account, dataset) = (uid("Account", self.account.as_str())?, uid("Dataset", self.dataset.id.as_str())?);
         let context = Context::from_pairs(self.context()?).map_err(in_words)?;
         let request = Request::new(account.clone(), action, dataset.clone(), context, schema).map_err(in_words)?;
@@ -141,20 +141,24 @@ impl StatisticsQuestion<'_> {
     }
 }
 
-fn uid(kind: &str, id: &str) -> Result<EntityUid, String> {
+pub(super) fn action(name: &str) -> Result<EntityUid, String> {
+    EntityUid::from_str(&format!("Shuqiao::Action::\"{name}\"")).map_err(in_words)
+}
+
+pub(super) fn uid(kind: &str, id: &str) -> Result<EntityUid, String> {
     let kind = EntityTypeName::from_str(&format!("Shuqiao::{kind}")).map_err(in_words)?;
     Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
 }
 
-fn text(value: &str) -> Term {
+pub(super) fn text(value: &str) -> Term {
     Term::new_string(value.to_owned())
 }
 
-fn set<'a>(values: impl Iterator<Item = &'a str>) -> Term {
+pub(super) fn set<'a>(values: impl Iterator<Item = &'a str>) -> Term {
     Term::new_set(values.map(text))
 }
 
-fn in_words(error: impl Display) -> String {
+pub(super) fn in_words(error: impl Display) -> String {
     error.to_string()
 }
 

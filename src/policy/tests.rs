@@ -9,6 +9,7 @@ mod explain;
 mod laws;
 mod obligations;
 mod parties;
+mod returns;
 mod scene;
 mod sets;
 mod shadow;

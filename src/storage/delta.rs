@@ -30,6 +30,8 @@ use crate::identifiers::VersionNo;
 
 /// Key of the commit's metadata under which the data's own cut-off time stands.
 pub(super) const AS_OF: &str = "shuqiao.as_of";
+/// The same for where a version that another node has returned comes from.
+const RETURNED: &str = "shuqiao.returned";
 /// Name of the publishing engine in each commit.
 pub(super) const ENGINE: &str = concat!("shuqiao/", env!("CARGO_PKG_VERSION"));
 
@@ -203,19 +205,29 @@ pub async fn past(folder: &Path, before: u64) -> Result<Past, StorageError> {
     Ok(past)
 }
 
+/// What a commit says of its version, beside the files.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// When the data was true.
+    pub as_of: DateTime<Utc>,
+    /// Where it comes from, where another node has returned it: part of the very commit, so that the two are never apart.
+    pub returned: Option<&'a str>,
+}
+
 /// Make `files` part of the next version, in one atomic commit, with what is not superseded of the version before.
 pub async fn commit(
     folder: &Path,
     columns: &[Column],
     files: &[NewFile],
     superseded: &Superseded,
-    as_of: DateTime<Utc>,
+    about: About<'_>,
     now: DateTime<Utc>,
 ) -> Result<VersionNo, StorageError> {
     let adds = files.iter().map(|file| Action::Add(add(file, now)));
-    let stamp = as_of.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let metadata =
+    let stamp = about.as_of.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let mut metadata =
         HashMap::from([(AS_OF.to_owned(), Value::from(stamp)), ("engineInfo".to_owned(), Value::from(ENGINE))]);
+    metadata.extend(about.returned.map(|returned| (RETURNED.to_owned(), Value::from(returned))));
     let version = match open(folder).await? {
         None => create(folder, columns, adds.collect(), metadata).await?,
         Some(table) => replace(folder, &table, adds.collect(), superseded, metadata, now).await?,
@@ -308,13 +320,23 @@ fn struct_field(column: &Column) -> StructField {
     StructField::new(column.name.clone(), kind, true)
 }
 
-/// When the data of the version that is loaded was true. Its own commit says so; later ones speak of their own.
-pub(super) async fn as_of(table: &DeltaTable, folder: &Path) -> Result<DateTime<Utc>, StorageError> {
-    let version = table.version().unwrap_or_default();
-    let entry = table.log_store().read_commit_entry(version).await.map_err(failed(folder, "read"))?;
+/// Where the newest version comes from, by its own commit, if another node has returned it.
+pub async fn returned(folder: &Path) -> Result<Option<String>, StorageError> {
+    let Some(newest) = newest(folder).await? else { return Ok(None) };
+    let info = commit_info(&unloaded(folder)?, newest, folder).await?;
+    Ok(info.get(RETURNED).and_then(Value::as_str).map(str::to_owned))
+}
+
+async fn commit_info(table: &DeltaTable, version: VersionNo, folder: &Path) -> Result<Value, StorageError> {
+    let entry = table.log_store().read_commit_entry(version.0).await.map_err(failed(folder, "read"))?;
     let actions = serde_json::Deserializer::from_slice(entry.as_deref().unwrap_or_default()).into_iter::<Value>();
     let mut infos = actions.map_while(Result::ok).filter_map(|mut action| Some(action.get_mut("commitInfo")?.take()));
-    let info = infos.next().unwrap_or_default();
+    Ok(infos.next().unwrap_or_default())
+}
+
+/// When the data of the version that is loaded was true. Its own commit says so; later ones speak of their own.
+pub(super) async fn as_of(table: &DeltaTable, folder: &Path) -> Result<DateTime<Utc>, StorageError> {
+    let info = commit_info(table, VersionNo(table.version().unwrap_or_default()), folder).await?;
     let stated = info.get(AS_OF).and_then(Value::as_str);
     let stated = stated.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.with_timezone(&Utc));
     let committed = || info.get("timestamp").and_then(Value::as_i64).and_then(DateTime::from_timestamp_millis);

@@ -88,6 +88,18 @@ pub(super) const METRICS: &[Metric] = &[
         "Time of a call to another node, second tries included",
     ),
     metric(
+        "shuqiao_returns_total",
+        Kind::Counter,
+        &["peer", "code"],
+        "Slices of registers that other nodes were handed or refused (docs/returns.md)",
+    ),
+    metric(
+        "shuqiao_return_pulls_total",
+        Kind::Counter,
+        &["dataset", "result", "code"],
+        "Questions for a newer version of a register that another node fills: `published`, `unchanged` or `refused`",
+    ),
+    metric(
         "shuqiao_enumeration_alerts_total",
         Kind::Counter,
         &["signal", "level"],

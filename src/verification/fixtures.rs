@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use super::{Claim, ClaimError, ClaimInput, Comparison, Scalar};
 use crate::catalog::{
     Bilingual, Comparator, Dataset, Disclosure, Field, FieldKind, Format, Listing, MaskStyle, OpenAttribute, Opening,
-    Placement, Sensitivity, Sharing, SharingAttribute, SharingMode, Status, UpdateCycle, Value,
+    Placement, Returns, Sensitivity, Sharing, SharingAttribute, SharingMode, Status, UpdateCycle, Value,
 };
 
 pub(super) const NAME: FieldKind = FieldKind::Text { chars_max: 50 };
@@ -53,6 +53,7 @@ pub(super) fn persons() -> Dataset {
         secondary_keys: vec!["name".parse().unwrap()],
         status: Some(Status { field: "status".parse().unwrap(), ordinary: vec!["0".into()] }),
         placement: Placement::default(),
+        returns: Returns::default(),
         division: None,
         reject_share_max: 0.01,
         listing: Listing {

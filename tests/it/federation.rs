@@ -7,6 +7,7 @@ mod keys;
 mod processes;
 pub(crate) mod province;
 mod rechecks;
+mod returns;
 mod schedules;
 mod statistics;
 mod witness;

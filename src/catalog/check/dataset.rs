@@ -12,7 +12,7 @@ use super::{
     },
     bilingual, each,
     field::{field, sensitivity},
-    listing, placement,
+    listing, placement, returns,
 };
 use crate::identifiers::{DepartmentId, FieldName, ResourceCode};
 
@@ -68,6 +68,7 @@ fn dataset(
         Some(name) => Some(division(inspection, &path.key("division"), name, &fields)?),
         None => None,
     };
+    let returns = returns::returns(inspection, path, raw, &fields, (departments, nodes));
     let in_order = raw.fields.value.iter().map(|field| fields.get(&field.value.name.value)?.sound.clone());
     Some(Dataset {
         id: id?,
@@ -82,6 +83,7 @@ fn dataset(
         secondary_keys,
         status,
         placement: placement?,
+        returns: returns?,
         division,
         reject_share_max: reject_share_max?,
         listing: listing?,

@@ -42,6 +42,7 @@ fn dataset(changes: &mut Changes, subject: &Subject, old: &Dataset, new: &Datase
     secondary_keys(changes, subject, old, new);
     status(changes, subject, old.status.as_ref(), new.status.as_ref());
     changes.turned(subject, "placement", (old.placement.words(), new.placement.words()), compatible);
+    changes.turned(subject, "returns", (old.returns.words(), new.returns.words()), compatible);
     let division = |dataset: &Dataset| dataset.division.as_ref().map_or("none".to_owned(), ToString::to_string);
     changes.turned(subject, "division", (division(old), division(new)), narrowing);
     changes.turned(subject, "reject_share_max", (old.reject_share_max, new.reject_share_max), compatible);

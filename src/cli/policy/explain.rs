@@ -107,9 +107,10 @@ fn of_file(args: &ExplainArgs, file: &Path, home: &Home) -> anyhow::Result<OfFil
         Err(complaints) => return Ok(Err(complaints)),
     };
     let wanted = |name: &str| args.case.as_ref().is_none_or(|wanted| wanted == name);
+    // Those about returns are few and have no conditions to be told one by one: their policies say why.
     let explained: Vec<_> = cases
         .iter()
-        .filter(|case| wanted(&case.name))
+        .filter(|case| case.to.is_none() && wanted(&case.name))
         .map(|case| Explained {
             title: format!("{}: {}", case.place, case.name),
             notes: Vec::new(),

@@ -67,18 +67,21 @@ pub(super) struct RawCase {
     pub(super) obligations: Option<At<Vec<At<String>>>>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum RawOperation {
     Verify,
     Disclose,
+    /// The records of its division, handed to the department's node.
+    Return,
 }
 
 impl From<RawOperation> for Operation {
     fn from(raw: RawOperation) -> Self {
         match raw {
             RawOperation::Verify => Self::Verify,
-            RawOperation::Disclose => Self::Disclose,
+            // Of a return the operation is not asked: its question is another one.
+            RawOperation::Disclose | RawOperation::Return => Self::Disclose,
         }
     }
 }

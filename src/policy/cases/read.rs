@@ -9,11 +9,11 @@ use chrono::NaiveDate;
 
 use super::{
     Agreed, Case, Expected, Scenario,
-    raw::{RawAgreement, RawCase, RawExpectation, RawFile, RawInline, RawSupposition},
+    raw::{RawAgreement, RawCase, RawExpectation, RawFile, RawInline, RawOperation, RawSupposition},
 };
 use crate::{
     catalog::{
-        Catalog, Complaint, Dataset, Department, Item, Sensitivity, StandIn,
+        Catalog, Complaint, Dataset, Department, Item, Return, Sensitivity, StandIn,
         complaint::{Path, Position, quoted},
         inspection::Inspection,
         yaml::{self, At},
@@ -81,7 +81,9 @@ impl Reader<'_> {
             let path = list.index(index);
             let laid = Laid { case: &case.value, defaults: &file.defaults, position: case.position };
             if let Some((name, scenario, expected)) = self.case(&path, &laid) {
-                cases.push(Case { name, place: path.place(case.position), scenario, expected });
+                let returns = laid.said(|case| &case.operation).is_some_and(|said| said.value == RawOperation::Return);
+                let to = returns.then(|| self.handed(&scenario)).flatten();
+                cases.push(Case { name, place: path.place(case.position), scenario, to, expected });
             }
         }
         if file.cases.is_empty() {
@@ -104,6 +106,20 @@ impl Reader<'_> {
         let scenario = self.scenario(path, laid);
         let expected = self.expected(path, laid);
         Some((name?, scenario?, expected?))
+    }
+
+    /// The return that a scenario is about: to the node of its department, the fields and the key.
+    fn handed(&self, scenario: &Scenario) -> Option<Return> {
+        let (department, dataset) = (&scenario.department, &scenario.dataset);
+        let node = self.catalog.nodes.get(&department.node)?; // Every department is one of a node.
+        let leaves = |name: &FieldName| *name == dataset.key || scenario.fields.contains(name);
+        Some(Return {
+            node: node.id.clone(),
+            division: node.division,
+            department: department.id.clone(),
+            item: scenario.item.code.clone(),
+            fields: dataset.fields.iter().map(|field| &field.name).filter(|name| leaves(name)).cloned().collect(),
+        })
     }
 
     fn missing(&mut self, path: &Path<'_>, laid: &Laid<'_>, key: &str) {
@@ -369,8 +385,9 @@ impl Reader<'_> {
         let policies = laid.said(|case| &case.policies).map(|said| {
             let path = path.key("policies");
             for (index, id) in said.value.iter().enumerate() {
-                if id.value != DEFAULT_DENY && !self.set.ids().any(|known| known == id.value) {
-                    self.unknown(&path.index(index), "policy", id, self.set.ids());
+                let known = || self.set.ids().chain(self.set.return_ids());
+                if id.value != DEFAULT_DENY && !known().any(|known| known == id.value) {
+                    self.unknown(&path.index(index), "policy", id, known());
                 }
             }
             sorted(&said.value)

@@ -51,7 +51,9 @@ pub(super) fn with(text: &str) -> PolicySet {
 }
 
 pub(super) fn set(text: &str) -> PolicySet {
-    match PolicySet::from_sources(&schema(), &[("a.cedar".to_owned(), text.to_owned())]) {
+    let returns = fs::read_to_string(in_repository("policies/returns.cedar")).unwrap();
+    let sources = [("a.cedar".to_owned(), text.to_owned()), ("returns.cedar".to_owned(), returns)];
+    match PolicySet::from_sources(&schema(), &sources) {
         Ok(set) => set,
         Err(error) => panic!("{:?}", error.complaints()),
     }

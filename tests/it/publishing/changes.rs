@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use shuqiao::{
     publish::{Applied, Published},
-    storage::delta::{self, Superseded},
+    storage::delta::{self, About, Superseded},
 };
 
 use super::*;
@@ -186,7 +186,8 @@ async fn nothing_is_committed_on_top_of_a_version_that_somebody_else_committed_m
     let version = bench.publish(&csv((0..2).map(person))).await.unwrap();
     let table = bench.dir.path().join("tables/natural-person");
     let stale = Superseded::Files { of: VersionNo(version.0 + 1), paths: bench.files().await };
-    let refused = delta::commit(&table, &[], &[], &stale, now(), now()).await.unwrap_err();
+    let refused =
+        delta::commit(&table, &[], &[], &stale, About { as_of: now(), returned: None }, now()).await.unwrap_err();
     assert!(refused.to_string().contains("meanwhile"), "{refused}");
     assert_eq!(delta::newest(&table).await.unwrap(), Some(version));
 }

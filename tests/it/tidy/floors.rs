@@ -14,6 +14,7 @@ const FLOORS: &[(u8, &[&str])] = &[
             "objections",
             "publish",
             "rechecks",
+            "returns",
             "revisions",
             "sample",
             "simulation",
