@@ -63,7 +63,7 @@ pub fn examine(
     let discloses = match claims.operation {
         Operation::Verification => false,
         Operation::Disclosure => true,
-        Operation::Token | Operation::Statistics => {
+        Operation::Token | Operation::Statistics | Operation::Return => {
             return Err(of_receipt("only verifications and disclosures can be finished later".to_owned())
                 .remedy("Ask again yourself."));
         }

@@ -22,6 +22,8 @@ use crate::{audit::Digest, engine::BatchStream};
 
 /// Batches between the reader and the writer: what one is ahead of the other is memory.
 const BATCHES_AHEAD: usize = 2;
+/// Rows that the writer holds in memory before it writes them.
+const GROUP_ROWS: usize = 64 * 1024;
 /// What is read of a file at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 
@@ -54,7 +56,10 @@ pub async fn spool(folder: &Path, cut: Cut, mut batches: BatchStream) -> Result<
 fn write(folder: &Path, cut: &Cut, mut batches: mpsc::Receiver<RecordBatch>) -> Result<Slice, ReturnError> {
     std::fs::create_dir_all(folder).map_err(ReturnError::file(folder, "made"))?;
     let file = tempfile::tempfile_in(folder).map_err(ReturnError::file(folder, "written to"))?;
-    let properties = WriterProperties::builder().set_compression(Compression::LZ4_RAW).build();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::LZ4_RAW)
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .build();
     let hashing = Hashing { file, hash: Context::new(&SHA256), bytes: 0 };
     let mut writer =
         ArrowWriter::try_new(hashing, Arc::clone(cut.schema()), Some(properties)).map_err(ReturnError::Write)?;
