@@ -29,6 +29,7 @@ pub mod paths {
     pub const CARD: &str = "/peer/v1/card";
     pub const STATUS: &str = "/peer/v1/status";
     pub const INDEX: &str = "/peer/v1/indexes";
+    pub const CATALOG: &str = "/peer/v1/catalog";
 }
 
 /// Clients of other nodes, made when first needed.

@@ -118,8 +118,14 @@ impl TestNode {
 
     /// Stop, and start again on the same files, at another port.
     pub(crate) async fn restart(self) -> Self {
+        Box::pin(self.restart_after(async || ())).await
+    }
+
+    /// The same, and let something happen while it is away.
+    pub(crate) async fn restart_after(self, meanwhile: impl AsyncFnOnce()) -> Self {
         let (more, self_id) = (self.more.clone(), self.settings.node.id.to_string());
         let dir = self.stop().await;
+        meanwhile().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let settings = write_settings(&dir, Some(self_id.as_str()), listener.local_addr().unwrap(), &more);
         Self::serve(dir, settings, listener, more).await

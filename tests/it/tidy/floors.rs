@@ -6,7 +6,20 @@ use super::{Finding, Source, file, line_of, report, rust_sources, without_commen
 const FLOORS: &[(u8, &[&str])] = &[
     (5, &["cli", "console", "flight", "http", "telemetry"]),
     (4, &["exchange"]),
-    (3, &["agreements", "federation", "objections", "publish", "revisions", "sample", "simulation", "uplink"]),
+    (
+        3,
+        &[
+            "agreements",
+            "cascade",
+            "federation",
+            "objections",
+            "publish",
+            "revisions",
+            "sample",
+            "simulation",
+            "uplink",
+        ],
+    ),
     (2, &["audit", "engine", "enumeration", "identity", "policy", "verification"]),
     (1, &["calendar", "catalog", "config", "keys", "ledger", "storage"]),
     (0, &["identifiers", "problem"]),
