@@ -17,6 +17,7 @@ pub mod dcat;
 pub mod diff;
 
 mod check;
+mod entry;
 mod list;
 mod load;
 mod placement;
@@ -32,6 +33,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::NaiveDate;
 
 pub use complaint::Complaint;
+pub use entry::Entry;
 pub use list::DatasetFilter;
 pub(crate) use load::read;
 pub use load::{CatalogError, json_schema, load, load_from};

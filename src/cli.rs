@@ -159,9 +159,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Node(args) => {
             let settings = home.settings()?;
             let ledger = open_ledger(&settings).await?;
-            let catalog = catalog::of_node(&settings, &ledger).await;
+            let (catalog, sources) = (catalog::of_node(&settings, &ledger).await, ledger.sources().await);
             ledger.close().await;
-            Box::pin(node::run(args, &settings, catalog?.as_ref(), now)).await
+            let (catalog, sources) = (catalog?, sources?);
+            let known = node::Known { catalog: &catalog, sources: &sources };
+            Box::pin(node::run(args, &settings, known, now)).await
         }
         Command::Return(args) => {
             let settings = home.settings()?;

@@ -9,6 +9,7 @@ mod clocks;
 mod enumeration;
 mod federate;
 mod follow;
+mod harvest;
 mod laws;
 mod layers;
 mod listen;

@@ -15,6 +15,7 @@ pub mod federation;
 
 // 3 services
 pub mod agreements;
+pub mod cascade;
 pub mod objections;
 pub mod publish;
 pub mod rechecks;

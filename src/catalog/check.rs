@@ -19,8 +19,8 @@ mod returns;
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Bilingual, Catalog, Division,
-    complaint::{Complaint, Path},
+    Bilingual, Catalog, Division, Entry,
+    complaint::{Complaint, Path, Position},
     inspection::{Declared, Inspection, sound},
     raw::{RawBilingual, RawFile},
     yaml::At,
@@ -32,7 +32,8 @@ pub(super) fn catalog(files: &[(String, RawFile)], unread: Vec<Complaint>) -> Re
     let mut inspection = Inspection::new(unread);
     let nodes = organisation::nodes(&mut inspection, files);
     let departments = organisation::departments(&mut inspection, files, &nodes);
-    let datasets = dataset::datasets(&mut inspection, files, &departments, &nodes);
+    let (datasets, codes) = dataset::datasets(&mut inspection, files, &departments, &nodes);
+    listing::check_related(&mut inspection, files, &codes);
     let items = item::items(&mut inspection, files, &departments, &datasets);
     returns::check_items(&mut inspection, files, &items.0);
     inspection.complaints.into_result()?;
@@ -45,6 +46,24 @@ pub(super) fn catalog(files: &[(String, RawFile)], unread: Vec<Complaint>) -> Re
         earlier_items,
         divisions: divisions(),
     })
+}
+
+/// Check one entry that stands alone: a dataset, its provider, and the provider's node.
+pub(super) fn entry(name: &str, raw: RawFile) -> Result<Entry, Vec<Complaint>> {
+    let (mut inspection, files) = (Inspection::new(Vec::new()), [(name.to_owned(), raw)]);
+    let nodes = organisation::nodes(&mut inspection, &files);
+    let departments = organisation::departments(&mut inspection, &files, &nodes);
+    let (datasets, _) = dataset::datasets(&mut inspection, &files, &departments, &nodes);
+    let counts = (nodes.len(), departments.len(), datasets.len(), files[0].1.items.len());
+    if counts != (1, 1, 1, 0) {
+        let message = "an entry is one node, one department and one dataset";
+        inspection.complaints.add(&Path::file(name), Position::START, message, "Tell each entry by itself");
+    }
+    inspection.complaints.into_result()?;
+    let all = (sound(nodes).next(), sound(departments).next(), sound(datasets).next());
+    // What is not sound has been complained about above.
+    let (Some(node), Some(provider), Some(dataset)) = all else { return Err(Vec::new()) };
+    Ok(Entry { node, provider, dataset: Arc::new(dataset) })
 }
 
 fn divisions() -> BTreeMap<DivisionCode, Division> {

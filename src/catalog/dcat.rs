@@ -2,17 +2,23 @@
 //!
 //! Pure. One `dcat:Catalog` with its datasets, each with publisher, themes, update cycle, access rights and, where it is
 //! shared by an interface, the service that answers. Terms of DCAT, Dublin Core, FOAF and PROV only; what has no term
-//! there (key, comparators, masks) is not said.
+//! there (key, comparators, masks) is not said. Entries of other nodes are told with where they come from, and without a
+//! service: whether this node asks that one is for its own catalogue to say.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::{Bilingual, Catalog, Dataset, Department, OpenAttribute, SharingAttribute, SharingMode, UpdateCycle};
+use super::{
+    Bilingual, Catalog, Dataset, Department, Entry, OpenAttribute, SharingAttribute, SharingMode, UpdateCycle,
+};
 
 /// The vocabularies, and which of the values are IRIs or dates.
 fn context() -> Value {
     json!({
         "dcat": "http://www.w3.org/ns/dcat#",
         "dct": "http://purl.org/dc/terms/",
+        "prov": "http://www.w3.org/ns/prov#",
+        "prov:generatedAtTime": { "@type": "xsd:dateTime" },
         "foaf": "http://xmlns.com/foaf/0.1/",
         "skos": "http://www.w3.org/2004/02/skos/core#",
         "xsd": "http://www.w3.org/2001/XMLSchema#",
@@ -30,12 +36,22 @@ fn context() -> Value {
     })
 }
 
-/// The whole catalogue, with IRIs below the node's URL (without a slash at its end).
-pub fn export(catalog: &Catalog, node_url: &str) -> Value {
+/// An entry of another node.
+#[derive(Clone, Copy, Debug)]
+pub struct Elsewhere<'e> {
+    pub entry: &'e Entry,
+    /// When that node changed it.
+    pub as_of: DateTime<Utc>,
+}
+
+/// The whole catalogue with entries of other nodes, with IRIs below the node's URL (without a slash at its end).
+pub fn export(catalog: &Catalog, elsewhere: &[Elsewhere<'_>], node_url: &str) -> Value {
     let base = node_url.trim_end_matches('/');
-    let datasets: Vec<_> = catalog.datasets.values().map(|one| dataset(catalog, one, base)).collect();
+    let own = catalog.datasets.values().map(|one| of_catalog(catalog, one, base));
+    let datasets: Vec<_> = own.chain(elsewhere.iter().map(|one| of_another(*one, base))).collect();
+    let all = catalog.datasets.values().chain(elsewhere.iter().map(|one| &one.entry.dataset));
     let themes: std::collections::BTreeMap<_, _> =
-        catalog.datasets.values().map(|dataset| (dataset.code.theme(), dataset.code.theme_names())).collect();
+        all.map(|dataset| (dataset.code.theme(), dataset.code.theme_names())).collect();
     let schemes: Vec<_> = themes.iter().map(|(theme, names)| concept(base, theme, *names)).collect();
     json!({
         "@context": context(),
@@ -49,20 +65,40 @@ pub fn export(catalog: &Catalog, node_url: &str) -> Value {
     })
 }
 
-fn dataset(catalog: &Catalog, dataset: &Dataset, base: &str) -> Value {
-    let mut keywords: Vec<Value> = Vec::new();
-    for field in &dataset.fields {
-        keywords.push(json!({ "@value": field.title.zh, "@language": "zh" }));
-    }
-    let related = dataset.listing.related.iter().filter_map(|code| catalog.by_resource_code(code));
+fn of_catalog(catalog: &Catalog, one: &Dataset, base: &str) -> Value {
+    let own = iri(base, one.id.as_str());
+    let related = one.listing.related.iter().filter_map(|code| catalog.by_resource_code(code));
     let related: Vec<_> = related.map(|other| iri(base, other.id.as_str())).collect();
+    let mut said = dataset(one, catalog.departments.get(&one.provider), base, &own);
+    said["dct:relation"] = json!(related);
+    said["dcat:distribution"] = json!(distributions(one, &own, Some(base)));
+    said
+}
+
+fn of_another(Elsewhere { entry, as_of }: Elsewhere<'_>, base: &str) -> Value {
+    let own = format!("{}?origin={}", iri(base, entry.dataset.id.as_str()), entry.node.id);
+    let mut said = dataset(&entry.dataset, Some(&entry.provider), base, &own);
+    said["dcat:distribution"] = json!(distributions(&entry.dataset, &own, None));
+    said["prov:wasAttributedTo"] = json!({
+        "@id": format!("{base}/v1/catalog/nodes#{}", entry.node.id),
+        "@type": "prov:Agent",
+        "dct:identifier": entry.node.id,
+        "foaf:name": both(&entry.node.name),
+    });
+    said["prov:generatedAtTime"] = json!(as_of.to_rfc3339_opts(SecondsFormat::Secs, true));
+    said
+}
+
+fn dataset(dataset: &Dataset, provider: Option<&Department>, base: &str, own: &str) -> Value {
+    let keyword = |title: &Bilingual| json!({ "@value": title.zh, "@language": "zh" });
+    let keywords: Vec<_> = dataset.fields.iter().map(|field| keyword(&field.title)).collect();
     let mut said = json!({
-        "@id": iri(base, dataset.id.as_str()),
+        "@id": own,
         "@type": "dcat:Dataset",
         "dct:identifier": [dataset.code.as_str(), dataset.id.as_str()],
         "dct:title": both(&dataset.name),
         "dct:description": both(&dataset.summary),
-        "dct:publisher": catalog.departments.get(&dataset.provider).map(|one| publisher(base, one)),
+        "dct:publisher": provider.map(|one| publisher(base, one)),
         "dct:accrualPeriodicity": periodicity(dataset.update_cycle),
         "dct:accessRights": access_rights(dataset),
         "dct:rights": dataset.sharing.ground.as_ref().map(|ground| json!({
@@ -71,10 +107,8 @@ fn dataset(catalog: &Catalog, dataset: &Dataset, base: &str) -> Value {
         })),
         "dct:issued": dataset.listing.published_on.to_string(),
         "dct:modified": dataset.listing.updated_on.to_string(),
-        "dct:relation": related,
         "dcat:theme": theme_iri(base, dataset.code.theme()),
         "dcat:keyword": keywords,
-        "dcat:distribution": distributions(dataset, base),
     });
     if let Some(members) = said.as_object_mut() {
         members.retain(|_, value| !value.is_null());
@@ -137,16 +171,16 @@ fn access_rights(dataset: &Dataset) -> String {
     format!("http://publications.europa.eu/resource/authority/access-right/{right}")
 }
 
-/// One for each way in which it is shared.
-fn distributions(dataset: &Dataset, base: &str) -> Vec<Value> {
+/// One for each way in which it is shared; `served` below which URL, where this node answers.
+fn distributions(dataset: &Dataset, own: &str, served: Option<&str>) -> Vec<Value> {
     let one = |mode: &SharingMode| {
         let mut said = json!({
-            "@id": format!("{}#{}", iri(base, dataset.id.as_str()), mode.word()),
+            "@id": format!("{own}#{}", mode.word()),
             "@type": "dcat:Distribution",
             "dct:title": mode.word(),
-            "dcat:accessURL": iri(base, dataset.id.as_str()),
+            "dcat:accessURL": own,
         });
-        if *mode == SharingMode::ServiceInterface {
+        if let Some(base) = served.filter(|_| *mode == SharingMode::ServiceInterface) {
             said["dcat:accessService"] = json!({ "@id": service_iri(base) });
         }
         said
@@ -182,7 +216,7 @@ mod tests {
 
     fn exported(text: &str) -> Value {
         let catalog = super::super::load_from([("c.yaml".to_owned(), text.to_owned())]).unwrap();
-        export(&catalog, "https://node.example/")
+        export(&catalog, &[], "https://node.example/")
     }
 
     #[test]
@@ -208,6 +242,21 @@ mod tests {
         assert_eq!(all["dcat:dataset"][0]["dcat:distribution"], json!([]));
         assert_eq!(all["dcat:service"]["dcat:servesDataset"], json!([]));
         assert!(all["dcat:dataset"][0]["dct:accessRights"].as_str().unwrap().ends_with("/NON_PUBLIC"));
+    }
+
+    #[test]
+    fn an_entry_of_another_node_says_whose_it_is_and_is_not_served_here() {
+        let catalog = super::super::load_from([("c.yaml".to_owned(), SMALL.to_owned())]).unwrap();
+        let entry = Entry::of(&catalog, catalog.datasets.values().next().unwrap()).unwrap();
+        let elsewhere = [Elsewhere { entry: &entry, as_of: DateTime::from_timestamp(1_764_000_000, 0).unwrap() }];
+        let all = export(&catalog, &elsewhere, "https://node.example/");
+        let (own, other) = (&all["dcat:dataset"][0], &all["dcat:dataset"][1]);
+        assert_eq!(other["@id"], format!("{}?origin={}", own["@id"].as_str().unwrap(), entry.node.id));
+        assert_eq!(other["prov:wasAttributedTo"]["dct:identifier"], json!(entry.node.id));
+        assert_eq!(other["prov:generatedAtTime"], "2025-11-24T16:00:00Z");
+        assert_eq!(other["dct:publisher"], own["dct:publisher"]);
+        assert!(other["dcat:distribution"][0]["dcat:accessService"].is_null());
+        assert_eq!(all["dcat:service"]["dcat:servesDataset"], json!([own["@id"]]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which datasets a list shows.
 
-use super::{Catalog, Dataset, SharingAttribute, SharingMode, UpdateCycle};
+use super::{Dataset, Department, SharingAttribute, SharingMode, UpdateCycle};
 use crate::identifiers::{DepartmentId, NodeId};
 
 /// What is asked of a dataset; what is `None` is not asked.
@@ -18,8 +18,8 @@ pub struct DatasetFilter {
 }
 
 impl DatasetFilter {
-    pub fn accepts(&self, catalog: &Catalog, dataset: &Dataset) -> bool {
-        let node = || catalog.departments.get(&dataset.provider).map(|department| &department.node);
+    pub fn accepts(&self, dataset: &Dataset, provider: Option<&Department>) -> bool {
+        let node = || provider.map(|department| &department.node);
         self.provider.as_ref().is_none_or(|wanted| dataset.provider == *wanted)
             && self.node.as_ref().is_none_or(|wanted| node() == Some(wanted))
             && self.sharing.is_none_or(|wanted| dataset.sharing.attribute == wanted)

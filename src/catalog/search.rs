@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Bilingual, Catalog, Dataset, FieldKind, Item};
+use super::{Bilingual, Catalog, Dataset, Department, Entry as Published, FieldKind, Item};
 use crate::identifiers::{DatasetId, ItemCode};
 
 /// What a search is for.
@@ -22,8 +22,8 @@ pub enum Target {
 
 /// One result; the higher the score, the better.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hit {
-    pub target: Target,
+pub struct Hit<T = Target> {
+    pub target: T,
     pub score: u32,
 }
 
@@ -39,25 +39,40 @@ const FIELD: u32 = 30;
 const SUMMARY: u32 = 20;
 const OTHER: u32 = 10;
 
-/// What can be found in a catalogue.
+/// What can be found in a catalogue, or in several: then `T` tells whose it is.
 #[derive(Debug)]
-pub struct SearchIndex {
-    entries: Vec<Entry>,
+pub struct SearchIndex<T = Target> {
+    entries: Vec<Entry<T>>,
     /// Which entries have a pair of neighbouring characters somewhere.
     pairs: HashMap<(char, char), Vec<usize>>,
 }
 
 #[derive(Debug)]
-struct Entry {
-    target: Target,
+struct Entry<T> {
+    target: T,
     /// Folded, with how much each counts.
     texts: Vec<(String, u32)>,
 }
 
 impl SearchIndex {
     pub fn new(catalog: &Catalog) -> Self {
-        let datasets = catalog.datasets.values().map(|dataset| of_dataset(catalog, dataset));
-        let entries: Vec<_> = datasets.chain(catalog.items.values().map(|item| of_item(catalog, item))).collect();
+        let provider = |dataset: &Dataset| catalog.departments.get(&dataset.provider);
+        let datasets = catalog
+            .datasets
+            .values()
+            .map(|dataset| entry(Target::Dataset(dataset.id.clone()), of_dataset(dataset, provider(dataset))));
+        Self::of(datasets.chain(catalog.items.values().map(|item| of_item(catalog, item))).collect())
+    }
+}
+
+impl<T: Clone + Ord> SearchIndex<T> {
+    /// Of datasets that may be those of several nodes.
+    pub fn of_entries<'e>(entries: impl IntoIterator<Item = (T, &'e Published)>) -> Self {
+        let one = |(target, it): (T, &Published)| entry(target, of_dataset(&it.dataset, Some(&it.provider)));
+        Self::of(entries.into_iter().map(one).collect())
+    }
+
+    fn of(entries: Vec<Entry<T>>) -> Self {
         let mut pairs: HashMap<_, Vec<usize>> = HashMap::new();
         for (number, entry) in entries.iter().enumerate() {
             let all: BTreeSet<_> = entry.texts.iter().flat_map(|(text, _)| pairs_of(text)).collect();
@@ -69,7 +84,7 @@ impl SearchIndex {
     }
 
     /// What answers every term of the question, the best first. A question without a term finds nothing.
-    pub fn search(&self, question: &str) -> Vec<Hit> {
+    pub fn search(&self, question: &str) -> Vec<Hit<T>> {
         let question: String = question.chars().take(QUESTION_CHARS_MAX).collect();
         let question = folded(&question);
         let terms: Vec<&str> = question.split_whitespace().take(TERMS_MAX).collect();
@@ -82,7 +97,7 @@ impl SearchIndex {
             }
             Some(Hit { target: entry.target.clone(), score })
         });
-        let mut hits: Vec<Hit> = scored.collect();
+        let mut hits: Vec<Hit<T>> = scored.collect();
         hits.sort_by(|one, other| other.score.cmp(&one.score).then_with(|| one.target.cmp(&other.target)));
         hits
     }
@@ -97,7 +112,7 @@ impl SearchIndex {
     }
 }
 
-impl Entry {
+impl<T> Entry<T> {
     /// How well the entry answers a term; not at all, where no text has it or most of its pairs.
     fn score(&self, term: &str) -> Option<u32> {
         self.texts.iter().filter_map(|(text, weight)| Some(closeness(text, term)? * weight)).max()
@@ -134,11 +149,11 @@ fn folded(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).collect()
 }
 
-fn of_dataset(catalog: &Catalog, dataset: &Dataset) -> Entry {
+fn of_dataset(dataset: &Dataset, provider: Option<&Department>) -> Vec<(String, u32)> {
     let mut texts = vec![(dataset.id.as_str().to_owned(), CODE), (dataset.code.as_str().to_owned(), CODE)];
     both(&mut texts, &dataset.name, NAME);
     both(&mut texts, &dataset.summary, SUMMARY);
-    if let Some(provider) = catalog.departments.get(&dataset.provider) {
+    if let Some(provider) = provider {
         both(&mut texts, &provider.name, OTHER);
     }
     if let Some((zh, en)) = dataset.code.theme_names() {
@@ -151,10 +166,10 @@ fn of_dataset(catalog: &Catalog, dataset: &Dataset) -> Entry {
             texts.extend(values.iter().map(|(_, meaning)| (meaning.clone(), OTHER)));
         }
     }
-    entry(Target::Dataset(dataset.id.clone()), texts)
+    texts
 }
 
-fn of_item(catalog: &Catalog, item: &Item) -> Entry {
+fn of_item(catalog: &Catalog, item: &Item) -> Entry<Target> {
     let mut texts = vec![(item.code.as_str().to_owned(), CODE)];
     both(&mut texts, &item.name, NAME);
     if let Some(department) = catalog.departments.get(&item.department) {
@@ -170,7 +185,7 @@ fn both(texts: &mut Vec<(String, u32)>, words: &Bilingual, weight: u32) {
     texts.extend([(words.zh.clone(), weight), (words.en.clone(), weight)]);
 }
 
-fn entry(target: Target, texts: Vec<(String, u32)>) -> Entry {
+fn entry<T>(target: T, texts: Vec<(String, u32)>) -> Entry<T> {
     Entry { target, texts: texts.into_iter().map(|(text, weight)| (folded(&text), weight)).collect() }
 }
 

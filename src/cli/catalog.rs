@@ -5,6 +5,7 @@
 
 mod browse;
 mod differ;
+mod everywhere;
 mod revise;
 
 use std::{
@@ -96,7 +97,7 @@ pub(super) async fn run(args: CatalogArgs, home: &Home, now: DateTime<Utc>) -> a
         }
         CatalogCommand::Diff(args) => differ::run(args, home, now, &mut out).await?,
         CatalogCommand::List(args) => browse::list(&args, home, now, &mut out).await?,
-        CatalogCommand::Search(args) => browse::search(&args, home, &mut out).await?,
+        CatalogCommand::Search(args) => browse::search(&args, home, now, &mut out).await?,
         CatalogCommand::Show(args) => browse::show(&args, home, now, &mut out).await?,
         CatalogCommand::Export(args) => browse::export(&args, home, now, &mut out).await?,
         revising => revised(revising, &home.settings()?, now, &mut out).await?,

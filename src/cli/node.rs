@@ -11,10 +11,12 @@ use tokio::time::Instant;
 
 use super::table::table;
 use crate::{
+    cascade::lag,
     catalog::Catalog,
     config::Settings,
     federation::{Card, Certificate, Held, Membership, Peers, paths},
     identifiers::NodeId,
+    ledger::{FeedMark, Source},
 };
 
 #[derive(Debug, Args)]
@@ -36,6 +38,14 @@ enum Act {
     },
 }
 
+/// What this node knows without asking.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'k> {
+    pub(super) catalog: &'k Catalog,
+    /// How far it has heard the catalogues of others.
+    pub(super) sources: &'k [Source],
+}
+
 /// What one node said, or that it said nothing.
 struct Seen {
     card: Card,
@@ -43,19 +53,27 @@ struct Seen {
     name: String,
     took: Option<Duration>,
     said: Value,
+    behind: Option<Behind>,
+}
+
+/// How far this node is behind that node's catalogue, where it hears it.
+struct Behind {
+    /// None: the node does not say how far its feed goes.
+    changes: Option<i64>,
+    confirmed: Option<DateTime<Utc>>,
 }
 
 pub(super) async fn run(
     args: NodeArgs,
     settings: &Settings,
-    catalog: &Catalog,
+    known: Known<'_>,
     now: DateTime<Utc>,
 ) -> anyhow::Result<ExitCode> {
     let Act::Status { timeout, json } = args.act;
     let own = &settings.node.id;
     let (peers, held) = directory(settings)?;
     let circuits = breakers(settings).await;
-    let asked = in_order(&held, catalog).map(|(card, depth, name)| {
+    let asked = in_order(&held, known.catalog).map(|(card, depth, name)| {
         let peers = &peers;
         async move {
             let answer = match card.node == *own {
@@ -63,20 +81,22 @@ pub(super) async fn run(
                 false => ask(peers, &card, Duration::from_millis(timeout)).await,
             };
             let (took, said) = answer.unzip();
-            Seen { card, depth, name, took, said: said.unwrap_or_default() }
+            let said = said.unwrap_or_default();
+            let behind = behind(&card.node, &said, (known, own));
+            Seen { card, depth, name, took, said, behind }
         }
     });
     let seen = join_all(asked.collect::<Vec<_>>()).await;
     let away = seen.iter().filter(|one| one.took.is_none() && one.card.node != *own).count();
     let age = now - held.confirmed;
     if json {
-        let nodes: Vec<_> = seen.iter().map(|one| as_json(one, own, &circuits)).collect();
+        let nodes: Vec<_> = seen.iter().map(|one| as_json(one, own, &circuits, now)).collect();
         let directory = json!({ "serial": held.serial, "confirmed_s_ago": age.num_seconds() });
         println!("{:#}", json!({ "node": own, "directory": directory, "nodes": nodes }));
     } else {
         println!("directory {} of {} nodes, confirmed {} ago", held.serial, seen.len(), span(age));
-        let heading = ["node", "name", "answers in", "circuit", "directory", "catalogue", "clock", "registers"];
-        print!("{}", table(heading, seen.iter().map(|one| row(one, own, &circuits))));
+        let heading = ["node", "name", "answers in", "circuit", "directory", "catalogue", "lag", "clock", "registers"];
+        print!("{}", table(heading, seen.iter().map(|one| row(one, own, &circuits, now))));
     }
     Ok(if away == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -152,7 +172,7 @@ async fn breakers(settings: &Settings) -> HashMap<String, String> {
     text.lines().filter_map(line).collect()
 }
 
-fn row(one: &Seen, own: &NodeId, circuits: &HashMap<String, String>) -> [String; 8] {
+fn row(one: &Seen, own: &NodeId, circuits: &HashMap<String, String>, now: DateTime<Utc>) -> [String; 9] {
     let node = format!("{}{}", "  ".repeat(one.depth), one.card.node);
     let took = match one.took {
         _ if one.card.node == *own => "this node".to_owned(),
@@ -171,7 +191,28 @@ fn row(one: &Seen, own: &NodeId, circuits: &HashMap<String, String>) -> [String;
         false => registers.join(", "),
     };
     let circuit = circuits.get(one.card.node.as_str()).cloned().unwrap_or_else(|| "-".to_owned());
-    [node, one.name.clone(), took, circuit, text("directory_serial"), text("catalog_revision"), clock(one), registers]
+    let (serial, revision) = (text("directory_serial"), text("catalog_revision"));
+    [node, one.name.clone(), took, circuit, serial, revision, lag_words(one, now), clock(one), registers]
+}
+
+fn behind(node: &NodeId, said: &Value, (known, own): (Known<'_>, &NodeId)) -> Option<Behind> {
+    let source = known.sources.iter().find(|source| source.sender == *node);
+    let is_below = known.catalog.nodes.get(node).is_some_and(|node| node.parent.as_ref() == Some(own));
+    if source.is_none() && !is_below {
+        return None;
+    }
+    let feed = &said["catalog_feed"];
+    let mark = || Some(FeedMark { id: feed["id"].as_str()?.to_owned(), newest: feed["newest"].as_i64()? });
+    let confirmed = source.and_then(|source| source.confirmed);
+    Some(Behind { changes: mark().map(|mark| lag(source, &mark)), confirmed })
+}
+
+/// Such as `0 changes, 4 s ago`: not heard yet, and when it was last heard to the end.
+fn lag_words(one: &Seen, now: DateTime<Utc>) -> String {
+    let Some(behind) = &one.behind else { return "-".to_owned() };
+    let changes = behind.changes.map_or_else(|| "?".to_owned(), |changes| changes.to_string());
+    let heard = behind.confirmed.map_or_else(|| "never heard whole".to_owned(), |at| format!("{} ago", span(now - at)));
+    format!("{changes} changes, {heard}")
 }
 
 /// How far its clock is from ours, as far as that can be told from here.
@@ -180,11 +221,17 @@ fn clock(one: &Seen) -> String {
     said.map_or_else(|| "-".to_owned(), |said| format!("{:+} ms", (said - Utc::now()).num_milliseconds()))
 }
 
-fn as_json(one: &Seen, own: &NodeId, circuits: &HashMap<String, String>) -> Value {
+fn as_json(one: &Seen, own: &NodeId, circuits: &HashMap<String, String>, now: DateTime<Utc>) -> Value {
+    let lag = one.behind.as_ref().map(|behind| {
+        json!({
+            "changes": behind.changes, "confirmed_at": behind.confirmed,
+            "confirmed_s_ago": behind.confirmed.map(|at| (now - at).num_seconds()),
+        })
+    });
     json!({
         "node": one.card.node, "name": one.name, "own": one.card.node == *own, "endpoint": one.card.endpoint,
         "answered_us": one.took.map(|took| took.as_micros() as u64), "said": one.said,
-        "circuit": circuits.get(one.card.node.as_str()),
+        "circuit": circuits.get(one.card.node.as_str()), "catalog_lag": lag,
     })
 }
 

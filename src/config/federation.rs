@@ -34,6 +34,8 @@ subject! {
         "pull_ms" => pull: Duration = Rule::Number(&limits::PULL_MS);
         /// How long the last directory is good while its issuer is away; after it the others are not asked and not answered.
         "grace_s" => grace: Duration = Rule::Number(&limits::DIRECTORY_GRACE_S);
+        /// How long an entry of another node's catalogue counts as fresh after that node was last heard; then it is marked as stale.
+        "catalog_stale_s" => catalog_stale: Duration = Rule::Number(&limits::CATALOG_STALE_S);
         /// How far the clocks of two nodes may be apart.
         "skew_s" => skew: Duration = Rule::Number(&limits::PEER_SKEW_S);
     }

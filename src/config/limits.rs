@@ -206,6 +206,13 @@ pub const DIRECTORY_GRACE_S: Limit = Limit::new(
     604_800,
     "cities go on among themselves while the province is away, but a node that was revoked must end some day",
 );
+pub const CATALOG_STALE_S: Limit = Limit::new(
+    Unit::Seconds,
+    180,
+    900,
+    604_800,
+    "a node is heard every few seconds, and that is written down every thirty at each node on the way up",
+);
 pub const PEER_SKEW_S: Limit = Limit::new(
     Unit::Seconds,
     0,

@@ -30,6 +30,7 @@ pub mod paths {
     pub const STATUS: &str = "/peer/v1/status";
     pub const INDEX: &str = "/peer/v1/indexes";
     pub const RETURNS: &str = "/peer/v1/returns";
+    pub const CATALOG: &str = "/peer/v1/catalog";
 }
 
 /// Clients of other nodes, made when first needed.

@@ -1,13 +1,17 @@
 //! What the node does for the federation: hands out or fetches the directory, says what it keeps, holds indexes.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use reqwest::header;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex};
 use url::Url;
 
-use super::{Node, NodeError, peer::tag_of, secrets::secret};
+use super::{Node, NodeError, harvest::Harvest, peer::tag_of, secrets::secret};
 use crate::{
     audit::Record,
     config::{Endpoint, PeerListen, Settings},
@@ -26,6 +30,14 @@ const INDEX_MAX: Duration = Duration::from_secs(60);
 const CARD_MAX: Duration = Duration::from_secs(5);
 /// The largest index in memory at once: some ten million keys. Above it a dataset has none, and everybody is asked.
 const INDEX_KEYS_MAX: usize = 200_000_000;
+
+/// What a node keeps in memory for other nodes, and of them.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// Of each dataset the index that was made last, with its version.
+    own_indexes: Mutex<HashMap<DatasetId, (u64, Vec<u8>)>>,
+    pub(super) harvest: Harvest,
+}
 
 /// Take part in the federation, if the settings say so.
 pub(super) async fn open(
@@ -77,7 +89,7 @@ pub(super) fn forwarded_key(record: &Record) -> Option<Key> {
 }
 
 impl Node {
-    /// Look after the directory and the indexes. What does not work now is tried again.
+    /// Look after the directory, the indexes and the catalogue of all. What does not work now is tried again.
     pub(super) async fn federate(&self) {
         let Some(federation) = self.federation.clone() else { return };
         // Everybody looks at the directory this often, if set up alike; some more for who is late.
@@ -95,6 +107,7 @@ impl Node {
             );
         }
         self.fetch_indexes(&federation);
+        self.cascade(&federation).await;
     }
 
     /// What this node says of itself.
@@ -215,7 +228,7 @@ impl Node {
         if known == Some(serving.version.0) {
             return Ok(None);
         }
-        if let Some((version, bytes)) = self.own_indexes.lock().await.get(&dataset.id)
+        if let Some((version, bytes)) = self.shared.own_indexes.lock().await.get(&dataset.id)
             && *version == serving.version.0
         {
             return Ok(Some((*version, bytes.clone())));
@@ -225,7 +238,7 @@ impl Node {
             Problem::new(Code::StorageFailed, "no index could be made").retry_after(5)
         })?;
         let (version, bytes) = made.ok_or_else(nothing)?;
-        self.own_indexes.lock().await.insert(dataset.id.clone(), (version, bytes.clone()));
+        self.shared.own_indexes.lock().await.insert(dataset.id.clone(), (version, bytes.clone()));
         Ok(Some((version, bytes)))
     }
 

@@ -1,7 +1,7 @@
 //! The node: every part, built in one place, the same in `serve`, in the demo and in the tests.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     net::SocketAddr,
     num::NonZeroU32,
     path::PathBuf,
@@ -42,7 +42,7 @@ use crate::{
     },
     federation::{self, Federation, FederationError},
     flight,
-    identifiers::{AgreementId, CallId, ClientId, DatasetId, NodeId},
+    identifiers::{AgreementId, CallId, ClientId, NodeId},
     identity::{
         Algorithm, ClientClaim, ClientDirectory, ForeignIssuer, IdentityError, IssuedToken, Issuer, TokenRequest,
         TokenRules, Verifier,
@@ -146,13 +146,13 @@ pub struct Node {
     pub(super) receipt_keys: Arc<KeyRing>,
     pub(super) token_keys: Arc<KeyRing>,
     metrics: PrometheusHandle,
-    clock: fn() -> DateTime<Utc>,
+    pub(super) clock: fn() -> DateTime<Utc>,
     pub(super) in_flight: Semaphore,
     /// The other nodes, where this one is not alone, and the listener for them until it is served.
     pub(super) federation: Option<Arc<Federation>>,
     pub(super) peer_listener: std::sync::Mutex<Option<TcpListener>>,
-    /// Of each dataset the index that was made last, with its version.
-    pub(super) own_indexes: Mutex<HashMap<DatasetId, (u64, Vec<u8>)>>,
+    /// What is kept for other nodes, and of them.
+    pub(super) shared: federate::Shared,
     /// Who reads the audit log through, to replay or to explain: one at a time.
     pub(super) studies: Arc<Semaphore>,
     leaving: AtomicBool,
@@ -255,7 +255,7 @@ impl Node {
             in_flight,
             federation,
             peer_listener: std::sync::Mutex::new(peer_listener),
-            own_indexes: Mutex::default(),
+            shared: federate::Shared::default(),
             studies: Arc::new(Semaphore::new(1)),
             leaving: AtomicBool::new(false),
         });

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Json, Router,
     body::Body,
-    extract::{DefaultBodyLimit, Path, Request, State},
+    extract::{DefaultBodyLimit, Path, Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -26,6 +26,7 @@ use super::{
     problem::ProblemResponse,
 };
 use crate::{
+    cascade::Asked,
     exchange::Question,
     federation::{Card, PROTOCOL, Thumbprint, paths},
     identifiers::{DatasetId, NodeId},
@@ -57,6 +58,7 @@ fn router(node: Arc<Node>) -> Router {
         .route(paths::DIRECTORY, get(directory))
         .route(paths::CARD, post(card))
         .route(paths::STATUS, get(status))
+        .route(paths::CATALOG, get(catalog))
         .route(&index, get(self::index))
         .route(paths::RETURNS, get(returns::offers))
         .route(&slice, get(returns::slice))
@@ -148,12 +150,22 @@ async fn status(State(node): State<Arc<Node>>) -> Response {
         Some(serde_json::json!({ "id": id, "version": serving.version, "as_of": serving.as_of, "rows": serving.rows }))
     };
     let datasets: Vec<_> = node.catalog().datasets.keys().filter_map(serving).collect();
+    let feed = node.ledger.feed().await.ok().map(|feed| serde_json::json!({ "id": feed.id, "newest": feed.newest }));
     let body = serde_json::json!({
         "node": node.settings.node.id, "protocol": PROTOCOL, "directory_serial": held.map(|held| held.serial),
         "catalog_revision": node.shelf().revision, "ready": node.readiness().is_ok(), "now": node.now(),
-        "datasets": datasets,
+        "datasets": datasets, "catalog_feed": feed,
     });
     Json(body).into_response()
+}
+
+/// A part of this node's catalogue and of those below it: for every node, as it is for every department.
+async fn catalog(State(node): State<Arc<Node>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+    let told = async {
+        let Query(asked) = asked.map_err(|_| body::bad_query())?;
+        node.catalog_page(&asked).await
+    };
+    told.await.map_or_else(problem, |page| Json(page).into_response())
 }
 
 /// A node has a new key, certificate, endpoint or register, and says so itself.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -37,23 +38,37 @@ impl Shelf {
         }
     }
 
-    /// What was asked for, or 304 where the asker has it already (RFC 9110 section 13.1.2). Others may not keep it, and the
-    /// asker asks again each time.
+    /// What was asked for, or 304 where the asker has it already.
     pub(super) fn tagged(&self, headers: &HeaderMap, body: impl FnOnce() -> Response) -> Response {
-        let mut response = if self.is_known(headers) { StatusCode::NOT_MODIFIED.into_response() } else { body() };
-        if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
-            let headers = response.headers_mut();
-            headers.insert(header::ETAG, self.tag.clone());
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        }
-        response
+        tagged(&self.tag, headers, body)
     }
+}
 
-    fn is_known(&self, headers: &HeaderMap) -> bool {
-        let tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let mut tags = tags.flat_map(|list| list.split(',')).map(str::trim);
-        tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == self.tag.as_bytes())
+/// What was asked for under its tag, or 304 where the asker has it already (RFC 9110 section 13.1.2). Others may not keep it,
+/// and the asker asks again each time.
+fn tagged(tag: &HeaderValue, headers: &HeaderMap, body: impl FnOnce() -> Response) -> Response {
+    let known = is_known(tag, headers);
+    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { body() };
+    if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+        let headers = response.headers_mut();
+        headers.insert(header::ETAG, tag.clone());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
+    response
+}
+
+/// The same for what changes with more than the catalogue: the tag is that of the text itself.
+pub(super) fn tagged_by_content(headers: &HeaderMap, kind: &'static str, text: String) -> Response {
+    let hash = hex::encode(digest::digest(&digest::SHA256, text.as_bytes()));
+    let tag = HeaderValue::try_from(format!("\"{}\"", &hash[..HASH_CHARS]));
+    let tag = tag.unwrap_or(HeaderValue::from_static("\"\""));
+    tagged(&tag, headers, || ([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+fn is_known(tag: &HeaderValue, headers: &HeaderMap) -> bool {
+    let tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = tags.flat_map(|list| list.split(',')).map(str::trim);
+    tags.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one).as_bytes() == tag.as_bytes())
 }
 
 #[cfg(test)]

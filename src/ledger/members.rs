@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{Any, any::AnyArguments, query::Query};
 
-use super::{Ledger, LedgerError, acts, bump, millis, time};
+use super::{Ledger, LedgerError, acts, bump, harvest, millis, time};
 use crate::identifiers::NodeId;
 
 /// A node that was admitted.
@@ -61,7 +61,7 @@ impl Ledger {
         self.change_member("renew member", renewed, node, (&by, "by the node itself"), now).await
     }
 
-    /// List a node no longer. `false`: it was not listed.
+    /// List a node no longer; what was heard of its catalogue goes with it. `false`: it was not listed.
     pub async fn revoke_member(
         &self,
         node: &NodeId,
@@ -90,6 +90,7 @@ impl Ledger {
         if changed.rows_affected() == 0 {
             return Ok(false);
         }
+        harvest::forget_revoked(&mut change, node, now).await?;
         acts::note(&mut change, account, action, node.as_str(), reason, now).await?;
         bump(&mut change).await?;
         change.commit().await.map_err(LedgerError::failed(action))?;

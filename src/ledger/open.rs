@@ -18,8 +18,11 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 const CONNECTIONS_MAX: u32 = 4;
 /// How long somebody waits for a connection before the store counts as away.
 const CONNECTION_WAIT: Duration = Duration::from_secs(5);
-/// Two processes that make the same new ledger at the same moment get in each other's way; the loser looks again.
+/// A store that does not open is looked at again, this often in all.
 const OPEN_TRIES: u32 = 3;
+/// Two processes that make the same new ledger at the same moment get in each other's way; the loser looks again. Each time
+/// the other is at least one migration further.
+const MIGRATE_TRIES: u32 = 32;
 /// `wal`: readers do not wait for a writer. `FULL`: what is committed is on the disk.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON;";
@@ -48,7 +51,7 @@ impl Ledger {
         let mut tries = 1;
         loop {
             match Self::open_once(address, shown, kind).await {
-                Err(LedgerError::Unopenable { .. }) if tries < OPEN_TRIES => tries += 1,
+                Err(LedgerError::Unopenable { source, .. }) if tries < tries_max(source.as_ref()) => tries += 1,
                 outcome => return outcome,
             }
         }
@@ -63,6 +66,10 @@ impl Ledger {
         let pool = options.connect(address).await.map_err(|error| LedgerError::unopenable(shown, error))?;
         migrate(pool, shown, kind).await
     }
+}
+
+fn tries_max(source: &(dyn std::error::Error + Send + Sync + 'static)) -> u32 {
+    if source.is::<MigrateError>() { MIGRATE_TRIES } else { OPEN_TRIES }
 }
 
 async fn migrate(pool: AnyPool, shown: &str, kind: Kind) -> Result<Ledger, LedgerError> {

@@ -100,6 +100,24 @@ pub(super) const METRICS: &[Metric] = &[
         "Questions for a newer version of a register that another node fills: `published`, `unchanged` or `refused`",
     ),
     metric(
+        "shuqiao_catalog_changes_total",
+        Kind::Counter,
+        &["peer"],
+        "Entries of another node's catalogue that were new, changed or gone when it was heard",
+    ),
+    metric(
+        "shuqiao_catalog_confirmed_timestamp_seconds",
+        Kind::Gauge,
+        &["peer"],
+        "When all that another node publishes was last heard, in seconds since 1970",
+    ),
+    metric(
+        "shuqiao_catalog_refused_total",
+        Kind::Counter,
+        &["peer"],
+        "Entries of another node's catalogue that are not shown, because something is wrong with them (the log says what)",
+    ),
+    metric(
         "shuqiao_enumeration_alerts_total",
         Kind::Counter,
         &["signal", "level"],

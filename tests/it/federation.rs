@@ -1,6 +1,7 @@
 //! Several nodes: each a real one, with its own register, keys, ledger and log, connected over mutual TLS.
 
 mod calls;
+mod catalogue;
 mod door;
 mod faults;
 mod keys;

@@ -19,12 +19,13 @@ use crate::identifiers::{DepartmentId, FieldName, ResourceCode};
 /// Codes named in a remedy, at most.
 const CODES_SHOWN_MAX: usize = 10;
 
+/// With the resource codes that they have.
 pub(super) fn datasets(
     inspection: &mut Inspection,
     files: &[(String, RawFile)],
     departments: &Declared<Department>,
     nodes: &Declared<Node>,
-) -> Declared<Dataset> {
+) -> (Declared<Dataset>, BTreeMap<ResourceCode, String>) {
     let mut codes = BTreeMap::new();
     let datasets = each(
         inspection,
@@ -37,8 +38,7 @@ pub(super) fn datasets(
             dataset(inspection, path, raw, code, (departments, nodes))
         },
     );
-    listing::check_related(inspection, files, &codes);
-    datasets
+    (datasets, codes)
 }
 
 fn dataset(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{home, table::table},
-    Home, published,
+    Home, everywhere, published,
 };
 use crate::{
     catalog::{
@@ -82,10 +82,16 @@ fn known(words: impl Iterator<Item = &'static str>) -> String {
 pub(super) struct SearchArgs {
     /// Chinese or English; every word must be found.
     #[arg(required = true)]
-    words: Vec<String>,
+    pub(super) words: Vec<String>,
+    /// Look in the entries of the nodes below as well, as this node has heard them (datasets only).
+    #[arg(long, conflicts_with = "catalog")]
+    pub(super) everywhere: bool,
+    /// With --everywhere: what this node publishes only.
+    #[arg(long, value_name = "NODE", requires = "everywhere")]
+    pub(super) origin: Option<NodeId>,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     from: From,
 }
@@ -111,6 +117,9 @@ pub(super) struct ExportArgs {
     /// With yaml: the files of this revision, not of the published one.
     #[arg(long, value_name = "NUMBER")]
     revision: Option<i64>,
+    /// With dcat: the entries of the nodes below as well, as this node has heard them.
+    #[arg(long, conflicts_with = "catalog")]
+    everywhere: bool,
     #[command(flatten)]
     from: From,
 }
@@ -144,7 +153,8 @@ pub(super) async fn list(
         sensitivity: args.sensitivity,
         update_cycle: args.update_cycle,
     };
-    let found = catalog.datasets.values().filter(|dataset| filter.accepts(&catalog, dataset));
+    let accepts = |one: &Dataset| filter.accepts(one, catalog.departments.get(&one.provider));
+    let found = catalog.datasets.values().filter(|dataset| accepts(dataset));
     print_datasets(found.map(AsRef::as_ref), args.json, out)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -192,7 +202,15 @@ fn list_items(catalog: &Catalog, json: bool, now: DateTime<Utc>, out: &mut impl 
 }
 
 /// Exit with 1 where nothing was found.
-pub(super) async fn search(args: &SearchArgs, home: &Home, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+pub(super) async fn search(
+    args: &SearchArgs,
+    home: &Home,
+    now: DateTime<Utc>,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    if args.everywhere {
+        return everywhere::search(args, &home.settings()?, now, out).await;
+    }
     let catalog = args.from.catalog(home).await?;
     let hits = SearchIndex::new(&catalog).search(&args.words.join(" "));
     let rows: Vec<[String; 4]> = hits.iter().filter_map(|hit| row(&catalog, &hit.target, hit.score)).collect();
@@ -303,8 +321,12 @@ pub(super) async fn export(
     if args.format != Format::Yaml && (args.out.is_some() || args.revision.is_some()) {
         bail!("--out and --revision go with --format yaml");
     }
+    if args.format != Format::Dcat && args.everywhere {
+        bail!("--everywhere goes with --format dcat");
+    }
     match args.format {
         Format::Yaml => yaml(args, home, out).await?,
+        Format::Dcat if args.everywhere => everywhere::export(&home.settings()?, out).await?,
         Format::Dcat => {
             let catalog = args.from.catalog(home).await?;
             // Files without a node have no address of their own.
@@ -312,7 +334,7 @@ pub(super) async fn export(
                 Some(_) => "urn:shuqiao".to_owned(),
                 None => home.settings()?.node.url.as_str().to_owned(),
             };
-            writeln!(out, "{:#}", dcat::export(&catalog, &url))?;
+            writeln!(out, "{:#}", dcat::export(&catalog, &[], &url))?;
         }
         Format::Json => {
             let (catalog, today) = (args.from.catalog(home).await?, home::today(now));

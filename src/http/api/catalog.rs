@@ -4,6 +4,7 @@
 
 pub(crate) mod bodies;
 mod browse;
+mod everywhere;
 mod export;
 mod revisions;
 

@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 /// Speaks as a node, with that node's keys, and says whatever a test wants said.
-struct Speaker {
+pub(super) struct Speaker {
     peers: Peers,
     membership: Arc<Membership>,
     keys: KeyRing,
@@ -28,7 +28,7 @@ struct Speaker {
 }
 
 impl Speaker {
-    async fn of(node: &TestNode, issuer: &TestNode) -> Self {
+    pub(super) async fn of(node: &TestNode, issuer: &TestNode) -> Self {
         let (dir, own) = (tempfile::tempdir().unwrap(), node.settings.node.id.clone());
         let membership =
             Membership::open(issuer.node.card(), &dir.path().join("directory.json"), TimeDelta::hours(1)).unwrap();
@@ -62,7 +62,13 @@ impl Speaker {
     }
 
     /// The status and what came with it.
-    async fn say(&self, to: &TestNode, path: &str, token: Option<&str>, body: &Value) -> Result<(u16, Value), String> {
+    pub(super) async fn say(
+        &self,
+        to: &TestNode,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> Result<(u16, Value), String> {
         let node = &to.settings.node.id;
         let url = self.membership.card(node, Utc::now()).unwrap().endpoint.join(path).unwrap();
         let method = if body.is_null() { Method::GET } else { Method::POST };

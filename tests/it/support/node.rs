@@ -135,7 +135,14 @@ impl TestNode {
 
     /// Stop, and start again on the same files, at another port.
     pub(crate) async fn restart(self) -> Self {
-        self.go_away().await.come_back().await
+        self.restart_after(async || ()).await
+    }
+
+    /// The same, and let something happen while it is away.
+    pub(crate) async fn restart_after(self, meanwhile: impl AsyncFnOnce()) -> Self {
+        let away = Box::pin(self.go_away()).await;
+        meanwhile().await;
+        Box::pin(away.come_back()).await
     }
 
     /// Stop for a while.

@@ -10,6 +10,7 @@ const FLOORS: &[(u8, &[&str])] = &[
         3,
         &[
             "agreements",
+            "cascade",
             "federation",
             "objections",
             "publish",

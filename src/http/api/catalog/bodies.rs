@@ -1,10 +1,12 @@
 //! The catalogue in JSON: what the API answers and the command line prints.
 
+mod elsewhere;
 mod revision;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use elsewhere::{OriginBody, origin};
 pub(crate) use revision::{RevisionBody, shown};
 
 use crate::{
@@ -54,6 +56,9 @@ pub(crate) struct DatasetLine {
     /// 1 (public) to 4 (most sensitive).
     pub(crate) sensitivity: u8,
     pub(crate) fields: usize,
+    /// Whose entry it is, where entries of all nodes were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<OriginBody>,
 }
 
 /// A dataset with everything that the catalogue says of it.
@@ -90,6 +95,9 @@ pub(crate) struct DatasetBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     division: Option<String>,
     fields: Vec<FieldBody>,
+    /// Whose entry it is, where that of a certain node was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<OriginBody>,
 }
 
 /// How departments get it.
@@ -233,11 +241,17 @@ pub(crate) fn dataset_line(dataset: &Dataset) -> DatasetLine {
         update_cycle: dataset.update_cycle.word(),
         sensitivity: dataset.sensitivity.level(),
         fields: dataset.fields.len(),
+        origin: None,
     }
 }
 
 /// The dataset whole; `None` where its provider is not in the catalogue, which a checked one rules out.
 pub(crate) fn dataset(catalog: &Catalog, dataset: &Dataset) -> Option<DatasetBody> {
+    Some(provided(dataset, catalog.departments.get(&dataset.provider)?))
+}
+
+/// The same where the provider is at hand.
+pub(crate) fn provided(dataset: &Dataset, provider: &Department) -> DatasetBody {
     let code = &dataset.code;
     let class = match code.class() {
         ResourceClass::Base => "1",
@@ -245,7 +259,7 @@ pub(crate) fn dataset(catalog: &Catalog, dataset: &Dataset) -> Option<DatasetBod
         ResourceClass::Department => "3",
     };
     let listing = &dataset.listing;
-    Some(DatasetBody {
+    DatasetBody {
         id: dataset.id.to_string(),
         code: code.to_string(),
         classification: Classification {
@@ -258,7 +272,7 @@ pub(crate) fn dataset(catalog: &Catalog, dataset: &Dataset) -> Option<DatasetBod
         },
         name: (&dataset.name).into(),
         summary: (&dataset.summary).into(),
-        provider: department(catalog.departments.get(&dataset.provider)?),
+        provider: department(provider),
         format: listing.format.word(),
         sharing: SharingBody {
             attribute: dataset.sharing.attribute.word(),
@@ -279,7 +293,8 @@ pub(crate) fn dataset(catalog: &Catalog, dataset: &Dataset) -> Option<DatasetBod
         status: dataset.status.as_ref().map(|status| status.field.to_string()),
         division: dataset.division.as_ref().map(ToString::to_string),
         fields: dataset.fields.iter().map(field).collect(),
-    })
+        origin: None,
+    }
 }
 
 pub(crate) fn field(field: &Field) -> FieldBody {

@@ -24,9 +24,10 @@ use super::{
         staff_responses::ReadResponses,
     },
     bodies::{self, DatasetBody, DatasetLine, DepartmentBody, ItemBody, ItemLine},
+    everywhere,
 };
 use crate::{
-    catalog::{DatasetFilter, SharingAttribute, SharingMode, Target, UpdateCycle},
+    catalog::{Dataset, DatasetFilter, SharingAttribute, SharingMode, Target, UpdateCycle},
     exchange::day_in_china,
     identifiers::{DatasetId, DepartmentId, IdentifierError, ItemCode},
     problem::{Code, Problem},
@@ -39,12 +40,20 @@ const ENTRIES_MAX: u32 = 200;
 /// A part of a list of datasets.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DatasetsBody {
-    items: Vec<DatasetLine>,
+    pub(super) items: Vec<DatasetLine>,
     /// Where the list goes on, for `after`; absent at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-    /// The revision of the catalogue.
-    revision: i64,
+    pub(super) next: Option<String>,
+    /// The revision of this node's catalogue.
+    pub(super) revision: i64,
+}
+
+/// Whose entry, where several nodes have one of that id.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DatasetQuery {
+    /// The node that publishes it; this node's own where nothing is said.
+    origin: Option<String>,
 }
 
 /// A part of a list of service items.
@@ -71,11 +80,16 @@ pub(crate) struct DepartmentsBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatasetsQuery {
     /// Words to be found in names, summary, fields, codes; Chinese or English. The best come first.
-    q: Option<String>,
+    pub(super) q: Option<String>,
     /// Department that provides it.
     provider: Option<String>,
     /// Node on which the provider is.
     node: Option<String>,
+    /// `own`: this node's catalogue. `all`: also the entries of the nodes below it, each with its `origin`.
+    #[param(default = "own")]
+    scope: Option<String>,
+    /// With `scope=all`: the node that publishes the entry.
+    pub(super) origin: Option<String>,
     /// `unconditional`, `conditional` or `not_shared`.
     sharing: Option<String>,
     /// `service_interface`, `batch_exchange` or `file_download`.
@@ -88,9 +102,9 @@ pub(crate) struct DatasetsQuery {
     update_cycle: Option<String>,
     /// How many.
     #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
     /// `next` of the part before.
-    after: Option<String>,
+    pub(super) after: Option<String>,
 }
 
 /// Which items, and which part of the list.
@@ -131,9 +145,16 @@ pub(crate) async fn datasets(
 ) -> Result<Response, ProblemResponse> {
     let Query(query) = query.map_err(|_| body::bad_query())?;
     let shelf = node.shelf();
+    if is_everywhere(query.scope.as_deref())? {
+        return Ok(everywhere::datasets(&node, &headers, &query, &filter(&query)?).await?);
+    }
+    if query.origin.is_some() {
+        return Err(wrong("origin", "Ask for it with `scope=all`.").into());
+    }
     let catalog = &shelf.catalog;
     let (limit, filter) = (body::list_limit(query.limit, ENTRIES, ENTRIES_MAX)?, filter(&query)?);
-    let accepted = |id: &DatasetId| catalog.datasets.get(id).is_some_and(|dataset| filter.accepts(catalog, dataset));
+    let accepts = |one: &Dataset| filter.accepts(one, catalog.departments.get(&one.provider));
+    let accepted = |id: &DatasetId| catalog.datasets.get(id).is_some_and(|dataset| accepts(dataset));
     let found: Vec<DatasetId> = match &query.q {
         Some(q) => shelf.index.search(q).into_iter().filter_map(|hit| dataset_of(hit.target)).collect(),
         None => catalog.datasets.keys().cloned().collect(),
@@ -148,6 +169,15 @@ fn dataset_of(target: Target) -> Option<DatasetId> {
     match target {
         Target::Dataset(id) => Some(id),
         Target::Item(_) => None,
+    }
+}
+
+/// Are entries of all nodes asked for?
+pub(super) fn is_everywhere(scope: Option<&str>) -> Result<bool, Problem> {
+    match scope {
+        None | Some("own") => Ok(false),
+        Some("all") => Ok(true),
+        Some(_) => Err(wrong("scope", "Ask for one of: own, all.")),
     }
 }
 
@@ -191,18 +221,18 @@ fn word<T: Copy>(
     read(said).map(Some).ok_or_else(|| wrong(name, &format!("Ask for one of: {}.", known())))
 }
 
-fn parsed<T: FromStr<Err = IdentifierError>>(name: &str, said: Option<&str>) -> Result<Option<T>, Problem> {
+pub(super) fn parsed<T: FromStr<Err = IdentifierError>>(name: &str, said: Option<&str>) -> Result<Option<T>, Problem> {
     said.map(str::parse)
         .transpose()
         .map_err(|error: IdentifierError| wrong(name, &format!("It is not accepted: {error}.")))
 }
 
-fn wrong(name: &str, remedy: &str) -> Problem {
+pub(super) fn wrong(name: &str, remedy: &str) -> Problem {
     Problem::new(Code::InvalidValue, format!("the parameter `{name}` has no such value")).remedy(remedy)
 }
 
 /// The part of a list that was asked for, and where it goes on. Results of a search have places, other lists names.
-fn part<T: ToString>(
+pub(super) fn part<T: ToString>(
     all: Vec<T>,
     searched: bool,
     after: Option<&str>,
@@ -232,7 +262,7 @@ fn part<T: ToString>(
     get,
     path = "/v1/catalog/datasets/{id}",
     tag = "catalog",
-    params(("id" = String, Path, description = "Dataset id, such as `natural-person`")),
+    params(("id" = String, Path, description = "Dataset id, such as `natural-person`"), DatasetQuery),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The entry", body = DatasetBody),
@@ -246,8 +276,13 @@ pub(crate) async fn dataset(
     Staff(_account): Staff,
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
+    query: Result<Query<DatasetQuery>, QueryRejection>,
 ) -> Result<Response, ProblemResponse> {
     let (shelf, Path(id)) = (node.shelf(), path.map_err(|_| nothing("dataset"))?);
+    let Query(query) = query.map_err(|_| body::bad_query())?;
+    if let Some(origin) = parsed("origin", query.origin.as_deref())? {
+        return Ok(everywhere::dataset(&node, &headers, &id, origin).await?);
+    }
     let found = shelf.catalog.datasets.get(id.as_str());
     let shown = found.and_then(|dataset| bodies::dataset(&shelf.catalog, dataset)).ok_or_else(|| nothing("dataset"))?;
     Ok(shelf.tagged(&headers, || Json(shown).into_response()))
@@ -349,7 +384,7 @@ pub(crate) async fn departments(
     Ok(shelf.tagged(&headers, || Json(DepartmentsBody { items: all(), revision: shelf.revision }).into_response()))
 }
 
-fn nothing(kind: &str) -> Problem {
+pub(super) fn nothing(kind: &str) -> Problem {
     Problem::new(Code::NotFound, format!("the catalogue has no {kind} of that name"))
         .remedy(format!("See `GET /v1/catalog/{kind}s` for those it has."))
 }
