@@ -103,12 +103,8 @@ impl Question<'_> {
         ]);
         let caller = Entity::new(client, place, HashSet::from([department])).map_err(in_words)?;
         let provider = uid(&names.department, self.dataset.provider.as_str());
-        let resource = HashMap::from([
-            ("provider".to_owned(), Term::new_entity_uid(provider)),
-            ("sharing".to_owned(), text(sharing(self.dataset.sharing.attribute))),
-            ("sensitivity".to_owned(), Term::new_long(self.dataset.sensitivity.level().into())),
-            ("by_division".to_owned(), Term::new_bool(self.dataset.division.is_some())),
-        ]);
+        let mut resource = of_dataset(self.dataset, provider);
+        resource.insert("by_division".to_owned(), Term::new_bool(self.dataset.division.is_some()));
         let resource = Entity::new(dataset, resource, HashSet::new()).map_err(in_words)?;
         Entities::from_entities([caller, resource], schema).map_err(in_words)
     }
@@ -178,6 +174,15 @@ fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
+/// What policies of every kind may look at of a dataset.
+pub(super) fn of_dataset(dataset: &Dataset, provider: EntityUid) -> HashMap<String, Term> {
+    HashMap::from([
+        ("provider".to_owned(), Term::new_entity_uid(provider)),
+        ("sharing".to_owned(), text(sharing(dataset.sharing.attribute))),
+        ("sensitivity".to_owned(), Term::new_long(dataset.sensitivity.level().into())),
+    ])
+}
+
 fn sharing(attribute: SharingAttribute) -> &'static str {
     match attribute {
         SharingAttribute::Unconditional => "unconditional",
@@ -186,11 +191,11 @@ fn sharing(attribute: SharingAttribute) -> &'static str {
     }
 }
 
-fn text(value: &str) -> Term {
+pub(super) fn text(value: &str) -> Term {
     Term::new_string(value.to_owned())
 }
 
-fn set<'a>(values: impl Iterator<Item = &'a str>) -> Term {
+pub(super) fn set<'a>(values: impl Iterator<Item = &'a str>) -> Term {
     Term::new_set(values.map(text))
 }
 
@@ -198,6 +203,6 @@ fn record<const N: usize>(members: [(&str, Term); N]) -> Result<Term, String> {
     Term::new_record(members.map(|(name, term)| (name.to_owned(), term))).map_err(in_words)
 }
 
-fn in_words(error: impl Display) -> String {
+pub(super) fn in_words(error: impl Display) -> String {
     error.to_string()
 }

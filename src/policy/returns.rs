@@ -12,10 +12,11 @@ use super::{
     Decision, PolicySet, check, decide,
     files::Rule,
     obligations::unite_return,
-    statistics::{action, in_words, set, text, uid},
+    question::{in_words, of_dataset, set, text},
+    statistics::{action, uid},
 };
 use crate::{
-    catalog::{Complaint, Dataset, Disclosure, Item, Return, SharingAttribute},
+    catalog::{Complaint, Dataset, Disclosure, Item, Return},
     identifiers::FieldName,
     ledger::Agreement,
 };
@@ -123,16 +124,7 @@ impl ReturnQuestion<'_> {
             ("department".to_owned(), Term::new_entity_uid(uid("Department", self.to.department.as_str())?)),
         ]);
         let receiver = Entity::new(node, receiver, HashSet::new()).map_err(in_words)?;
-        let sharing = match self.dataset.sharing.attribute {
-            SharingAttribute::Unconditional => "unconditional",
-            SharingAttribute::Conditional => "conditional",
-            SharingAttribute::NotShared => "not_shared",
-        };
-        let resource = HashMap::from([
-            ("provider".to_owned(), Term::new_entity_uid(uid("Department", self.dataset.provider.as_str())?)),
-            ("sharing".to_owned(), text(sharing)),
-            ("sensitivity".to_owned(), Term::new_long(self.dataset.sensitivity.level().into())),
-        ]);
+        let resource = of_dataset(self.dataset, uid("Department", self.dataset.provider.as_str())?);
         let resource = Entity::new(dataset, resource, HashSet::new()).map_err(in_words)?;
         Ok((request, Entities::from_entities([receiver, resource], schema).map_err(in_words)?))
     }

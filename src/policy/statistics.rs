@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    fmt::Display,
     str::FromStr,
 };
 
@@ -15,9 +14,13 @@ use cedar_policy::{
 };
 use chrono::NaiveDate;
 
-use super::{Decision, PolicySet, check, decide, files::Rule};
+use super::{
+    Decision, PolicySet, check, decide,
+    files::Rule,
+    question::{in_words, of_dataset, set, text},
+};
 use crate::{
-    catalog::{Complaint, Dataset, Department, Item, SharingAttribute},
+    catalog::{Complaint, Dataset, Department, Item},
     identifiers::{ClientId, FieldName, Roles},
 };
 
@@ -102,16 +105,7 @@ impl StatisticsQuestion<'_> {
         ]);
         let department = uid("Department", self.department.id.as_str())?;
         let person = Entity::new(account, person, HashSet::from([department])).map_err(in_words)?;
-        let sharing = match self.dataset.sharing.attribute {
-            SharingAttribute::Unconditional => "unconditional",
-            SharingAttribute::Conditional => "conditional",
-            SharingAttribute::NotShared => "not_shared",
-        };
-        let resource = HashMap::from([
-            ("provider".to_owned(), Term::new_entity_uid(uid("Department", self.dataset.provider.as_str())?)),
-            ("sharing".to_owned(), text(sharing)),
-            ("sensitivity".to_owned(), Term::new_long(self.dataset.sensitivity.level().into())),
-        ]);
+        let resource = of_dataset(self.dataset, uid("Department", self.dataset.provider.as_str())?);
         let resource = Entity::new(dataset, resource, HashSet::new()).map_err(in_words)?;
         Ok((request, Entities::from_entities([person, resource], schema).map_err(in_words)?))
     }
@@ -148,18 +142,6 @@ pub(super) fn action(name: &str) -> Result<EntityUid, String> {
 pub(super) fn uid(kind: &str, id: &str) -> Result<EntityUid, String> {
     let kind = EntityTypeName::from_str(&format!("Shuqiao::{kind}")).map_err(in_words)?;
     Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
-}
-
-pub(super) fn text(value: &str) -> Term {
-    Term::new_string(value.to_owned())
-}
-
-pub(super) fn set<'a>(values: impl Iterator<Item = &'a str>) -> Term {
-    Term::new_set(values.map(text))
-}
-
-pub(super) fn in_words(error: impl Display) -> String {
-    error.to_string()
 }
 
 #[cfg(test)]
